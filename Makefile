@@ -1,0 +1,29 @@
+.DEFAULT_GOAL := help
+.PHONY: help env lock study test quick lint validate bench clean
+PYTHON ?= python3
+UV     := .tools/bin/uv
+READY  := .venv/.ready
+BIN    := .venv/bin
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(UV):
+	$(PYTHON) -m venv .tools
+	.tools/bin/pip install -q 'uv>=0.9'
+	@touch $@
+
+$(READY): pyproject.toml requirements.lock | $(UV)
+	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv
+	$(UV) pip sync -q --require-hashes requirements.lock
+	$(UV) pip install -q --no-deps --editable .
+	@touch $@
+
+env: $(READY) ## make the environment
+
+lock: | $(UV) ## pin every dependency anew
+	$(UV) pip compile -q --universal --python-version 3.12 --group dev --generate-hashes \
+	    --no-emit-index-url --no-annotate pyproject.toml -o requirements.lock
+
+study: $(READY) ## run the main job: sample, compare with the exact answers, write out/report.html
+	$(BIN)/singular study

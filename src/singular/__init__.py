@@ -1,0 +1,6 @@
+"""Bayesian statistics on singular models: tempered ladders, free energy and learning coefficients, held against exact answers."""
+
+from importlib.metadata import version
+
+__version__ = version("singular")
+__all__ = ["__version__"]
