@@ -1,0 +1,189 @@
+"""Monomial regression: y ~ N(w1^k1 ⋯ wd^kd x, 1) with truth 0, the normal crossing in the flesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jax.scipy.special import ndtr
+
+from singular.errors import InputError
+from singular.models import rules
+from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.coefficients import normal_crossing
+from singular.models.collapse import log_gaussian_block, log_noise
+from singular.models.draws import standard_normals
+
+CROSSING = 0.5
+"""Half the side of the square around the crossing of the two axes, in prior standard deviations."""
+
+Regions = dict[str, Callable[..., Any]]
+
+
+def monomial(exponents: Sequence[int]) -> Model:
+    """Return y ~ N(Π_i w_i^k_i · x, 1) with w_i ~ N(0, 1), x ~ N(0, 1) and truth 0.
+
+    λ = 1 / (2 max k) and m is how many exponents attain the maximum. One parameter with exponent 1,
+    if there is one, is integrated in closed form; at most two may be left for quadrature.
+
+    Phases, for two parameters: with k = (1, 1), ``crossing`` (both |w_i| < 0.5), ``w1-axis`` and
+    ``w2-axis`` (elsewhere, nearer to that axis); otherwise ``w1=0`` and ``w2=0``, the line that is
+    nearer.
+
+    Parameters
+    ----------
+    exponents : sequence of int
+        k_i ≥ 1.
+
+    Raises
+    ------
+    InputError
+        If an exponent is less than 1, or more than two parameters are left for quadrature.
+
+    Examples
+    --------
+    >>> monomial([1, 2]).exact.value
+    Fraction(1, 4)
+    """
+    powers = tuple(exponents)
+    exact = normal_crossing(powers)
+    if min(powers) < 1:
+        raise InputError(f"exponents={list(powers)!r}: allowed are whole numbers of at least 1")
+    pivot = powers.index(1) if 1 in powers else None
+    rest = [i for i in range(len(powers)) if i != pivot]
+    if len(rest) > 2:
+        raise InputError(f"exponents={list(powers)!r}: allowed are at most two besides one exponent 1")
+    sites = [f"w{i + 1}" for i in range(len(powers))]
+    odd = any(powers[i] % 2 for i in rest)
+
+    def density(x, y=None):
+        mean = x
+        for site, k in zip(sites, powers, strict=True):
+            mean = mean * numpyro.sample(site, dist.Normal(0.0, 1.0)) ** k
+        numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+
+    def simulate(key, n: int) -> Data:
+        x, y = standard_normals(key, n, 2).T
+        return {"x": x, "y": y}
+
+    def nodes(data: Data, level: int) -> Nodes:
+        edges = rules.graded_edges(2.0**-26, CROSSING)
+        edges = np.concatenate([edges, [0.75, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0]])
+        order = (16, 12)[-level] if len(rest) == 1 else (12, 9)[-level]
+        if not rest:
+            return Nodes(np.zeros((1, 0)), np.zeros(1))
+        one = rules.panels(edges, order)
+        folded = len(rest) * np.log(2.0)
+        return Nodes(
+            *rules.tensor(
+                *[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded
+            )
+        )
+
+    def slope(points):
+        product = jnp.ones(points.shape[0])
+        for column, i in enumerate(rest):
+            product = product * points[:, column] ** powers[i]
+        return product
+
+    def log_likelihood(points, beta, data):
+        x, y = data["x"], data["y"]
+        s = slope(points)
+        sxx, sxy = x @ x, x @ y
+        if pivot is not None:
+            block = log_gaussian_block((s**2 * sxx)[:, None, None], (s * sxy)[:, None], beta)
+        else:
+            sign = jnp.logaddexp(s * sxy * beta, -s * sxy * beta) - jnp.log(2.0) if odd else s * sxy * beta
+            block = sign - 0.5 * beta * s**2 * sxx
+        return block + log_noise(y, beta)
+
+    def within(points, beta, data, half_width):
+        s, x, y = slope(points), data["x"], data["y"]
+        precision = 1 + beta * s**2 * (x @ x)
+        mean, scale = beta * s * (x @ y) / precision, precision**-0.5
+        return ndtr((half_width - mean) / scale) - ndtr((-half_width - mean) / scale)
+
+    return Model(
+        name="product" if powers == (1, 1) else "monomial-" + "-".join(map(str, powers)),
+        family="monomial regression",
+        density=density,
+        simulate=simulate,
+        dim=len(powers),
+        exact=exact,
+        optimum={site: np.array(0.0) for site in sites},
+        phases=_phases(powers),
+        integral=Integral(
+            nodes,
+            log_likelihood,
+            route=f"{len(rest)}-D panels" + ("" if pivot is None else f", {sites[pivot]} in closed form"),
+            regions=_regions(powers, within),
+        ),
+        description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1), truth 0",
+    )
+
+
+def _phases(powers: tuple[int, ...]) -> dict[str, Callable[..., Any]]:
+    if len(powers) != 2:
+        return {}
+
+    def size(w):
+        return abs(w["w1"]), abs(w["w2"])
+
+    def crossing(w):
+        first, second = size(w)
+        return (first < CROSSING) & (second < CROSSING)
+
+    def first_larger(w):
+        first, second = size(w)
+        return first >= second
+
+    if powers == (1, 1):
+        return {
+            "crossing": crossing,
+            "w1-axis": lambda w: first_larger(w) & ~crossing(w),
+            "w2-axis": lambda w: ~first_larger(w) & ~crossing(w),
+        }
+    return {"w1=0": lambda w: ~first_larger(w), "w2=0": first_larger}
+
+
+def _regions(powers: tuple[int, ...], within: Callable[..., Any]) -> Regions:
+    """Return the probability of each phase given the parameter left for quadrature."""
+
+    def other(points):
+        return points[:, 0]
+
+    if powers == (1, 1):
+
+        def crossing(points, beta, data):
+            return jnp.where(other(points) < CROSSING, within(points, beta, data, CROSSING), 0.0)
+
+        def w1_axis(points, beta, data):
+            return 1 - within(points, beta, data, jnp.maximum(other(points), CROSSING))
+
+        def w2_axis(points, beta, data):
+            return jnp.where(other(points) < CROSSING, 0.0, within(points, beta, data, other(points)))
+
+        return {"crossing": crossing, "w1-axis": w1_axis, "w2-axis": w2_axis}
+
+    if len(powers) == 2 and 1 in powers:
+
+        def pivot_smaller(points, beta, data):
+            return within(points, beta, data, other(points))
+
+        def pivot_larger(points, beta, data):
+            return 1 - within(points, beta, data, other(points))
+
+        return dict(zip(("w1=0", "w2=0") if powers[0] == 1 else ("w2=0", "w1=0"),
+                        (pivot_smaller, pivot_larger), strict=True))  # fmt: skip
+
+    if len(powers) == 2 and powers[0] == powers[1]:
+
+        def half(points, beta, data):
+            return jnp.full(points.shape[0], 0.5)
+
+        return {"w1=0": half, "w2=0": half}
+    return {}
