@@ -74,6 +74,7 @@ class Density:
     pointwise : z -> {site: log-likelihood of each observation}
         None if discrete sites were summed out.
     unconstrain : {site: value} -> z
+        Checked, in NumPy; ``invert`` is the same as a traceable function.
     """
 
     sites: Sites
@@ -83,6 +84,7 @@ class Density:
     constrain: Traced
     pointwise: Traced | None
     unconstrain: Callable[[dict[str, Any]], np.ndarray]
+    invert: Callable[[dict[str, Any]], Any]
 
 
 def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
@@ -118,7 +120,10 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         if missing:
             raise InputError(f"values lacks the sites {missing}; needed: {list(sites.latent)}")
         fixed = {name: jnp.asarray(values[name], dtype=float) for name in sites.latent}
-        return np.asarray(ravel_pytree(_inverse(model, args, kwargs, sites, fixed))[0])
+        return np.asarray(invert(fixed))
+
+    def invert(values):
+        return ravel_pytree(_inverse(model, args, kwargs, sites, values))[0]
 
     key = jax.random.PRNGKey(0)
     return Density(
@@ -129,6 +134,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         constrain=hoist(constrain, flat),
         pointwise=None if sites.discrete else hoist(pointwise, flat),
         unconstrain=unconstrain,
+        invert=invert,
     )
 
 

@@ -1,0 +1,188 @@
+"""Running the chains of a ladder: side by side on the cores, in chunks that can be watched and stopped."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from singular.posteriors import exchange
+from singular.posteriors.exchange import CHUNK, Record, Rungs
+from singular.posteriors.nuts import Plan, Point, Tuning, initial_tuning
+from singular.posteriors.precision import x64
+
+SECONDS_BETWEEN_REPORTS = 0.3
+
+
+class Stopped(Exception):
+    """Ctrl-C came; ``record`` holds what all chains had finished."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__("interrupted")
+        self.record = record
+
+
+class Chains:
+    """The chains of one run: their states, keys and clocks.
+
+    One seed gives one key to each chain, round and rung, whatever the number of cores or the mapping.
+    """
+
+    def __init__(self, density, data, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
+        self.density, self.data, self.chains, self.seed = density, data, chains, seed
+        self.mapping, self.cores, self.line = mapping, cores, line
+        self.max_tree_depth, self.capacities = max_tree_depth, capacities
+        base = jax.random.PRNGKey(seed)
+        self.keys = [jax.random.fold_in(base, chain) for chain in range(chains)]
+        self.devices = jax.local_devices()
+        self.round = 0
+
+    def begin(self, grid: np.ndarray, points: Point) -> None:
+        """Start on ``grid``: ``points`` has rows (chain, rung), or is one point for all."""
+        dim = self.density.dim
+        one = np.ndim(points.nll) == 0
+        tuning = jax.tree.map(
+            lambda leaf: np.broadcast_to(np.asarray(leaf), (self.chains, grid.size, *np.shape(leaf))),
+            initial_tuning(dim),
+        )
+        if one:
+            points = jax.tree.map(
+                lambda leaf: np.broadcast_to(leaf, (self.chains, grid.size, *np.shape(leaf))), points
+            )
+        self._set(grid, points, tuning)
+
+    def regrid(self, grid: np.ndarray) -> None:
+        """Move to new rungs: each takes state, mass matrix and step size of the nearest old one in log β."""
+        old = np.log(np.maximum(self.grid, self.grid[1] * 1e-3))
+        nearest = [int(np.argmin(np.abs(old - np.log(b)))) if b > 0 else 0 for b in grid]
+        taken = [max(k, 1) if b > 0 else 0 for k, b in zip(nearest, grid, strict=True)]
+        rows = [jax.tree.map(lambda a: np.asarray(a)[taken], state) for state in self.states]
+        points = jax.tree.map(lambda *leaves: np.stack(leaves), *[row.points for row in rows])
+        remade = [
+            [initial_tuning(self.density.dim, r.tuning.step_size[k], r.tuning.inverse_mass[k]) for k in range(grid.size)]
+            for r in rows
+        ]
+        stacked = [jax.tree.map(lambda *leaves: np.stack(leaves), *row) for row in remade]
+        self._set(grid, points, jax.tree.map(lambda *leaves: np.stack(leaves), *stacked))
+
+    def step_sizes(self) -> np.ndarray:
+        """Return the step sizes, (chain, rung); NaN on the prior's rung."""
+        sizes = np.stack([np.asarray(state.tuning.step_size)[: self.grid.size] for state in self.states])
+        sizes[:, 0] = np.nan
+        return sizes
+
+    def run(self, plan: Plan, description: str, record: bool = False) -> Record | None:
+        """Run every chain through ``plan`` and return the record, rows (chain, round, rung), if wanted.
+
+        Raises
+        ------
+        Stopped
+            On Ctrl-C while recording, with what all chains had done; `KeyboardInterrupt` otherwise.
+        """
+        rounds = plan.adapt.size
+        self.line.stage(description, rounds * self.chains)
+        stop = threading.Event()
+        if self.mapping == "vmap":
+            parts = self._run_together(plan, stop, record)
+        else:
+            parts = self._run_apart(plan, stop, record)
+        self.round += rounds
+        if not record:
+            if stop.is_set():
+                raise KeyboardInterrupt
+            return None
+        done = min(sum(chunk.nll.shape[0] for chunk in chunks) for chunks in parts)
+        joined = [_join(chunks, done, self.grid.size, self.density.dim) for chunks in parts]
+        result = jax.tree.map(lambda *leaves: np.stack(leaves), *joined)
+        if stop.is_set():
+            raise Stopped(result)
+        return result
+
+    def _set(self, grid, points: Point, tuning: Tuning) -> None:
+        self.grid = grid
+        self.capacity = next(c for c in self.capacities if c >= grid.size)
+        self.program = exchange.program(self.density, self.capacity, self.mapping, self.max_tree_depth)
+        self.betas = np.concatenate([grid, np.full(self.capacity - grid.size, 1.0)])
+        replica = np.broadcast_to(np.arange(grid.size), (self.chains, grid.size))
+
+        def pad(leaf):
+            extra = [(0, 0), (0, self.capacity - grid.size)] + [(0, 0)] * (leaf.ndim - 2)
+            return np.pad(np.asarray(leaf), extra, mode="edge")
+
+        padded = jax.tree.map(pad, Rungs(points, tuning, replica))
+        self.states = [jax.tree.map(lambda leaf, c=c: leaf[c], padded) for c in range(self.chains)]
+
+    def _chunks(self, plan: Plan):
+        """Yield (size, plan rows) so that a chunk takes about as long as a report should be apart."""
+        rounds, done, size = plan.adapt.size, 0, 4
+        while done < rounds:
+            size = min(size, CHUNK, rounds - done)
+            rows = Plan(*(_fill(column[done : done + size]) for column in plan))
+            began = time.perf_counter()
+            yield done, size, rows
+            done += size
+            spent = max(time.perf_counter() - began, 1e-6)
+            size = max(1, int(size * min(8.0, SECONDS_BETWEEN_REPORTS / spent)))
+
+    def _run_apart(self, plan, stop, record):
+        """One thread a chain: each runs the same compiled program, so the cores change no draw."""
+
+        def work(chain):
+            device = self.devices[chain % len(self.devices)]
+            parts, state = [], self.states[chain]
+            with x64(), jax.default_device(device):
+                for done, size, rows in self._chunks(plan):
+                    if stop.is_set():
+                        break
+                    state, part = self.program.advance(
+                        self.data, self.keys[chain], state, self.betas, self.grid.size, self.round + done, size, rows
+                    )
+                    parts.append(_trim(part, size, self.grid.size) if record else jax.block_until_ready(part.nll)[:0])
+                    self.line.advance(size)
+            self.states[chain] = jax.tree.map(np.asarray, state)
+            return parts if record else []
+
+        with ThreadPoolExecutor(max_workers=min(self.cores, self.chains)) as pool:
+            futures = [pool.submit(work, chain) for chain in range(self.chains)]
+            try:
+                while not all(f.done() for f in futures):
+                    time.sleep(0.02)
+            except KeyboardInterrupt:
+                stop.set()
+        return [f.result() for f in futures]
+
+    def _run_together(self, plan, stop, record):
+        """All chains in one batch."""
+        stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.states)
+        keys = jnp.stack(self.keys)
+        parts = [[] for _ in range(self.chains)]
+        try:
+            for done, size, rows in self._chunks(plan):
+                stack, part = self.program.advance(
+                    self.data, keys, stack, self.betas, self.grid.size, self.round + done, size, rows
+                )
+                for chain in range(self.chains):
+                    one = jax.tree.map(lambda leaf, c=chain: leaf[c], part)
+                    if record:
+                        parts[chain].append(_trim(one, size, self.grid.size))
+                self.line.advance(size * self.chains)
+        except KeyboardInterrupt:
+            stop.set()
+        self.states = [jax.tree.map(lambda leaf, c=c: np.asarray(leaf[c]), stack) for c in range(self.chains)]
+        return parts
+
+
+def _fill(column: np.ndarray) -> np.ndarray:
+    return np.pad(column, (0, CHUNK - column.size))
+
+
+def _trim(part: Record, rounds: int, rungs: int) -> Record:
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:rounds, :rungs].copy(), part)
+
+
+def _join(chunks: list[Record], done: int, rungs: int, dim: int) -> Record:
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:done], *chunks)

@@ -1,0 +1,199 @@
+"""Replica exchange: rounds of NUTS on every rung and swaps between neighbours, compiled once per model.
+
+The number of rungs, the inverse temperatures, the tuning, the plan and the data are all arguments: the
+pilot, the warm-up, the sampling, another ladder and another data set of the same shape run one program.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from singular.models.density import Density, Traced
+from singular.posteriors.nuts import Plan, Point, StepInfo, Tuning, adapt, evaluate, step
+
+CHUNK = 128
+MAPPINGS = ("map", "vmap")
+PROGRAMS_KEPT = 64
+
+
+class Rungs(NamedTuple):
+    """One chain of the ladder: arrays with one row per rung, padded to the program's capacity."""
+
+    points: Point
+    tuning: Tuning
+    replica: jax.Array
+
+
+class Record(NamedTuple):
+    """What one round leaves behind, one row per rung, after the swaps."""
+
+    z: jax.Array
+    nll: jax.Array
+    log_prior: jax.Array
+    steps: StepInfo
+    swap_probability: jax.Array
+    swap_accepted: jax.Array
+    replica: jax.Array
+
+
+@dataclass
+class Program:
+    """The compiled functions of one model.
+
+    Attributes
+    ----------
+    advance : (constants, key, rungs, betas, count, first_round, rounds, plan) -> (rungs, Record)
+        Runs ``rounds`` (at most `CHUNK`) rounds of one chain, or of all chains where the mapping is ``vmap``.
+    prior_points : (constants, keys) -> Point
+        Exact prior draws, evaluated; one per key.
+    points : (constants, z) -> Point
+        The given positions, evaluated; one per row.
+    traces : int
+        How often ``advance`` was traced, and so compiled or looked up on disk.
+    """
+
+    advance: Any
+    prior_points: Any
+    points: Any
+    traces: int = 0
+
+
+_programs: OrderedDict[tuple, Program] = OrderedDict()
+
+
+def program(density: Density, capacity: int, mapping: str, max_tree_depth: int) -> Program:
+    """Return the program for a density, made once per structure: data are not part of it."""
+    split, prior_draw = density.split, density.prior_draw
+    key = (split.text, prior_draw.text, capacity, mapping, max_tree_depth)
+    if key not in _programs:
+        _programs[key] = _build(split, prior_draw, mapping, max_tree_depth)
+        while len(_programs) > PROGRAMS_KEPT:
+            _programs.popitem(last=False)
+    _programs.move_to_end(key)
+    return _programs[key]
+
+
+def constants(density: Density) -> tuple:
+    """Return the data that `Program` functions take first."""
+    return density.split.constants, density.prior_draw.constants
+
+
+def _build(split: Traced, prior_draw: Traced, mapping: str, max_tree_depth: int) -> Program:
+    def bind(data):
+        return partial(split.call, data[0]), partial(prior_draw.call, data[1])
+
+    def prior_points(data, keys):
+        split_z, draw = bind(data)
+        return jax.lax.map(lambda key: evaluate(split_z, draw(key)), keys)
+
+    def points(data, z):
+        split_z, _ = bind(data)
+        return jax.lax.map(partial(evaluate, split_z), z)
+
+    def advance(data, key, rungs, betas, count, first_round, rounds, plan):
+        built.traces += 1
+        split_z, draw = bind(data)
+        one_round = partial(_round, split_z, draw, mapping, max_tree_depth, betas, count)
+
+        def body(rungs, inputs):
+            index, plan = inputs
+            return jax.lax.cond(
+                index < rounds,
+                lambda: one_round(jax.random.fold_in(key, first_round + index), rungs, first_round + index, plan),
+                lambda: (rungs, blank),
+            )
+
+        shape = jax.eval_shape(one_round, key, rungs, first_round, jax.tree.map(lambda x: x[0], plan))[1]
+        blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shape)
+        return jax.lax.scan(body, rungs, (jnp.arange(CHUNK), plan))
+
+    mapped = advance
+    if mapping == "vmap":
+        mapped = jax.vmap(advance, in_axes=(None, 0, 0, None, None, None, None, None))
+    built = Program(jax.jit(mapped), jax.jit(prior_points), jax.jit(points))
+    return built
+
+
+def _round(split, draw, mapping, max_tree_depth, betas, count, key, rungs: Rungs, index, plan: Plan):
+    """One round: a fresh prior draw at β = 0, a NUTS step on every other rung, then the swaps."""
+    capacity = betas.shape[0]
+    keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(capacity + 1))
+    fresh = evaluate(split, draw(keys[0]))
+    points = jax.tree.map(lambda rows, row: rows.at[0].set(row), rungs.points, fresh)
+
+    def lane(k, point, tuning):
+        depth = jnp.where(k < count, plan.tree_depth, 0)
+        moved, info = step(split, keys[k], point, tuning, betas[k], depth, max_tree_depth)
+        return moved, adapt(tuning, moved.z, info.acceptance_rate, plan), info
+
+    points, tuning, info = _over_rungs(lane, mapping, points, rungs.tuning, count)
+    probability, accepted = _swaps(points.nll, betas, count, index, keys[capacity])
+    order = _permutation(accepted)
+    points = jax.tree.map(lambda rows: rows[order], points)
+    replica = rungs.replica[order]
+    record = Record(points.z, points.nll, points.log_prior, info, probability, accepted, replica)
+    return Rungs(points, tuning, replica), record
+
+
+def _over_rungs(lane, mapping, points, tuning, count):
+    """Run ``lane`` on rungs 1 … count − 1; rung 0 keeps its fresh prior draw."""
+    capacity = points.nll.shape[0]
+    empty = StepInfo(
+        jnp.zeros(capacity, bool),
+        jnp.zeros(capacity, int),
+        jnp.zeros(capacity, int),
+        jnp.ones(capacity),
+        jnp.full(capacity, jnp.nan),
+    )
+
+    def put(rows, row, k):
+        return jax.tree.map(lambda a, b: a.at[k].set(b), rows, row)
+
+    def take(rows, k):
+        return jax.tree.map(lambda a: a[k], rows)
+
+    if mapping == "vmap":
+        indices = jnp.arange(1, capacity)
+        moved, tuned, info = jax.vmap(lane)(indices, take(points, indices), take(tuning, indices))
+        live = indices < count
+
+        def keep(new, old):
+            return jnp.where(live.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+
+        moved = jax.tree.map(keep, moved, take(points, indices))
+        return put(points, moved, indices), put(tuning, tuned, indices), put(empty, info, indices)
+
+    def body(k, carry):
+        points, tuning, infos = carry
+        moved, tuned, info = lane(k, take(points, k), take(tuning, k))
+        return put(points, moved, k), put(tuning, tuned, k), put(infos, info, k)
+
+    return jax.lax.fori_loop(1, count, body, (points, tuning, empty))
+
+
+def _swaps(nll, betas, count, index, key):
+    """Return probability and outcome of each neighbour swap; even pairs, then odd pairs, in turn.
+
+    Syed, Bouchard-Côté, Deligiannidis & Doucet (2022), JRSS B 84, 321-350: the deterministic even-odd scheme.
+    """
+    capacity = nll.shape[0]
+    k = jnp.arange(capacity)
+    above = jnp.minimum(k + 1, capacity - 1)
+    tried = (k % 2 == index % 2) & (k + 1 < count)
+    log_ratio = (betas - betas[above]) * (nll - nll[above])
+    probability = jnp.exp(jnp.minimum(jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio), 0.0))
+    accepted = tried & (jax.random.uniform(key, (capacity,)) < probability)
+    return jnp.where(tried, probability, jnp.nan), accepted
+
+
+def _permutation(accepted):
+    """Return the row order after the accepted swaps (of disjoint pairs)."""
+    k = jnp.arange(accepted.shape[0])
+    from_below = jnp.concatenate([jnp.zeros(1, bool), accepted[:-1]])
+    return jnp.where(accepted, k + 1, jnp.where(from_below, k - 1, k))

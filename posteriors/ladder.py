@@ -1,0 +1,264 @@
+"""The tempered ladder: replica-exchange NUTS from the prior to the posterior, for any problem."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from singular.errors import InputError, SamplingError, unknown_name
+from singular.models.problem import Problem
+from singular.posteriors import exchange, rungs
+from singular.posteriors.chains import Chains, Stopped
+from singular.posteriors.layout import to_tree
+from singular.posteriors.nuts import Point, sampling_plan, warmup_plan
+from singular.posteriors.precision import keep_compiled_programs, x64
+from singular.posteriors.progress import progress_line
+
+CAPACITIES = (32, 64, 128, 256)
+PRIOR_SAMPLE = 1024
+PILOT_ROUNDS = (100, 150)
+MIN_KEPT = 10
+
+
+def ladder(
+    problem: Problem,
+    betas: Sequence[float] | None = None,
+    chains: int = 4,
+    draws: int = 1000,
+    warmup: int = 500,
+    seed: int = 0,
+    progress: bool = True,
+    *,
+    swap_acceptance: float = 0.5,
+    max_tree_depth: int = 10,
+    init: Mapping[str, Any] | None = None,
+    keep: Sequence[str] | None = None,
+    mapping: str | None = None,
+    cores: int | None = None,
+) -> xr.DataTree:
+    """Sample p_β(w) ∝ φ(w) exp(−β n L_n(w)) at every β of a ladder from 0 to 1, by replica-exchange NUTS.
+
+    Each chain is one whole ladder. A round is an exact draw from the prior at β = 0, a NUTS step on every
+    other rung, and a swap attempt between neighbours, even pairs and odd pairs in turn (Syed et al. 2022,
+    JRSS B 84, 321-350). Fresh prior draws keep climbing the ladder, so that every rung mixes between modes.
+    Arithmetic is 64 bit inside the call.
+
+    Parameters
+    ----------
+    problem : Problem
+        From ``models.problem`` or ``Problem.from_numpyro``.
+    betas : sequence of float, optional
+        The rungs: ascending, first 0, last 1. By default a short pilot places them so that every swap is
+        accepted about equally often, with 0, 1/log n and 1 among them; how many follows from the problem.
+    chains : int
+        Independent ladders. Monte Carlo errors and R̂ come from comparing them: at least 2 is wise.
+    draws, warmup : int
+        Rounds kept, and rounds of adaptation before them, per chain.
+    seed : int
+        The same seed and mapping give the same draws to the bit, however many cores are used.
+    progress : bool
+        Show a progress line (on a terminal only).
+    swap_acceptance : float
+        Wanted acceptance of swaps between neighbouring rungs, in (0, 1); higher means more rungs.
+    max_tree_depth : int
+        NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
+    init : mapping, optional
+        Where every rung but the prior's starts: site name to value, on the sites' own supports. By default
+        draws from the prior, chosen with probability ∝ exp(−β n L_n).
+    keep : sequence of str, optional
+        Sites to store; by default all latent and deterministic ones.
+    mapping : {"map", "vmap"}, optional
+        How lanes run: one after the other (best on CPUs, where chains run side by side on the cores) or as
+        one batch (best on GPUs). By default after JAX's backend.
+    cores : int, optional
+        Chains run at once under ``map``; by default as many as the process may use.
+
+    Returns
+    -------
+    xarray.DataTree
+        The ArviZ layout with one more dimension, ``beta``: ``tree.sel(beta=1)`` is an ordinary posterior.
+        ``sample_stats`` has ``nll``, ``diverging``, ``n_steps``, ``swap_probability``, ``replica``, … in the
+        order (chain, draw, beta); see docs/ARCHITECTURE.md. After Ctrl-C during sampling the draws so far
+        are returned, with attribute ``complete`` = 0; before that ``KeyboardInterrupt`` goes on.
+
+    Raises
+    ------
+    InputError
+        Naming the argument, its value and what is allowed.
+    SamplingError
+        If a rung cannot be reached, or draws are not finite.
+
+    Examples
+    --------
+    >>> import numpy as np, numpyro, numpyro.distributions as dist
+    >>> from singular.models import Problem
+    >>> def normal(y):
+    ...     mean = numpyro.sample("mean", dist.Normal(0, 1))
+    ...     numpyro.sample("y", dist.Normal(mean, 1), obs=y)
+    >>> tree = ladder(Problem.from_numpyro(normal, np.arange(5.0)), chains=2, draws=20, warmup=40)
+    >>> tree.sample_stats.nll.dims
+    ('chain', 'draw', 'beta')
+    """
+    _check(problem, betas, chains, draws, warmup, seed, swap_acceptance, max_tree_depth, mapping, cores, keep)
+    keep_compiled_programs()
+    mapping = mapping or ("map" if jax.default_backend() == "cpu" else "vmap")
+    cores = cores or available_cores()
+    settings = {
+        "chains": chains, "draws": draws, "warmup": warmup, "swap_acceptance": swap_acceptance,
+        "max_tree_depth": max_tree_depth, "mapping": mapping, "betas": None if betas is None else list(betas),
+        "init": None if init is None else {k: np.asarray(v).tolist() for k, v in init.items()},
+        "keep": None if keep is None else list(keep),
+    }  # fmt: skip
+    started = time.perf_counter()
+    with x64(), progress_line(progress) as line:
+        density = problem.parts
+        first_program = exchange.program(density, CAPACITIES[0], mapping, max_tree_depth)
+        data = exchange.constants(density)
+        prior = _prior_points(first_program, data, seed, problem)
+        team = Chains(density, data, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
+        start = _start(density, first_program, data, init, problem)
+        if betas is None:
+            grid = _pilot(team, prior, start, problem, swap_acceptance, max_tree_depth, draws)
+        else:
+            grid = np.asarray(betas, dtype=float)
+            team.begin(grid, _spread(prior, grid, chains, seed) if start is None else start)
+        team.run(warmup_plan(warmup, max_tree_depth, fresh=betas is not None), "warm-up")
+        warmed = time.perf_counter()
+        try:
+            record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling", record=True), True
+        except Stopped as stopped:
+            record, complete = stopped.record, False
+            if record.nll.shape[1] < MIN_KEPT:
+                raise KeyboardInterrupt from None
+        finished = time.perf_counter()
+        if not np.isfinite(record.nll[:, :, 1:]).all():
+            k = int(np.argmax(~np.isfinite(record.nll[:, :, 1:]).all(axis=(0, 1)))) + 1
+            raise SamplingError(f"n L_n is not finite on some draws at beta={grid[k]:.4g}; check the model there")
+        timing = {"wall_time": finished - started, "warmup_time": warmed - started}
+        step_size = team.step_sizes()
+        return to_tree(problem, grid, record, step_size, seed, settings, timing, complete, keep)
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def wbic_beta(n: int) -> float:
+    """Return β = 1/log n, the inverse temperature of WBIC (Watanabe 2013); NaN for n < 3, where it is no rung.
+
+    Examples
+    --------
+    >>> round(wbic_beta(500), 4)
+    0.1609
+    """
+    return 1 / math.log(n) if n >= 3 else math.nan
+
+
+def _pilot(team, prior: Point, start, problem, acceptance, max_tree_depth, draws) -> np.ndarray:
+    """Place the rungs: two short runs, each on the grid the one before it gave."""
+    grid = rungs.pilot_betas(rungs.first_rung(np.asarray(prior.nll), acceptance))
+    team.begin(grid, _spread(prior, grid, team.chains, team.seed) if start is None else start)
+    beta_wbic = wbic_beta(problem.n)
+    marks = [beta_wbic] if beta_wbic < 1 else []
+    for i, rounds in enumerate(PILOT_ROUNDS):
+        plan = warmup_plan(rounds, max_tree_depth, fresh=i == 0)
+        record = team.run(plan, f"pilot {i + 1} of {len(PILOT_ROUNDS)}", record=True)
+        settled = record.nll[:, rounds // 2 :].reshape(-1, grid.size)
+        grid = rungs.spread_evenly(grid, settled, acceptance, marks)
+        if grid.size > CAPACITIES[-1]:
+            raise SamplingError(
+                f"{grid.size} rungs would be needed for swap_acceptance={acceptance}, more than {CAPACITIES[-1]}; "
+                "lower it, or narrow the prior"
+            )
+        team.regrid(grid)
+    return grid
+
+
+def _prior_points(program, data, seed, problem) -> Point:
+    keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), 2**31 - 1), PRIOR_SAMPLE)
+    points = program.prior_points(data, keys)
+    bad = int((~np.isfinite(np.asarray(points.nll + points.log_prior))).sum())
+    if bad:
+        raise InputError(
+            f"problem={problem.name!r}: the likelihood is not finite at {bad} of {PRIOR_SAMPLE} draws from the prior"
+        )
+    return points
+
+
+def _spread(prior: Point, grid, chains: int, seed: int) -> Point:
+    """Start chain c, rung k at a prior draw chosen with weight exp(−β_k nll): rows (chain, rung)."""
+    rng = np.random.default_rng([seed, 1])
+    nll = np.asarray(prior.nll)
+    chosen = np.empty((chains, len(grid)), int)
+    for k, beta in enumerate(grid):
+        weights = np.exp(-beta * (nll - nll.min()))
+        chosen[:, k] = rng.choice(nll.size, size=chains, p=weights / weights.sum())
+    return jax.tree.map(lambda rows: np.asarray(rows)[chosen], prior)
+
+
+def _start(density, program, data, init, problem) -> Point | None:
+    """Return the user's starting point as one `Point` without batch axes, or None."""
+    if init is None:
+        return None
+    z = density.unconstrain(dict(init))
+    if z.shape != (density.dim,):
+        raise InputError(f"init has {z.size} values once unconstrained; the model has {density.dim}")
+    point = jax.tree.map(lambda rows: np.asarray(rows)[0], program.points(data, jnp.asarray(z)[None]))
+    if not np.isfinite(point.nll + point.log_prior):
+        raise InputError(f"init={dict(init)!r} has no finite density in problem {problem.name!r}")
+    return point
+
+
+def _whole(name, value, least):
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise InputError(f"{name}={value!r} must be a whole number, at least {least}")
+
+
+def _check(problem, betas, chains, draws, warmup, seed, swap_acceptance, max_tree_depth, mapping, cores, keep):
+    if not isinstance(problem, Problem):
+        raise InputError(
+            f"problem={problem!r} is a {type(problem).__name__}; make one with models.problem(name) or "
+            "models.Problem.from_numpyro(model, data)"
+        )
+    _whole("chains", chains, 1)
+    _whole("draws", draws, 4)
+    _whole("warmup", warmup, 0)
+    _whole("seed", seed, 0)
+    _whole("max_tree_depth", max_tree_depth, 1)
+    if cores is not None:
+        _whole("cores", cores, 1)
+    if max_tree_depth > 20:
+        raise InputError(f"max_tree_depth={max_tree_depth} must be at most 20 (a million leapfrog steps a draw)")
+    if not 0 < swap_acceptance < 1:
+        raise InputError(f"swap_acceptance={swap_acceptance!r} must be a probability between 0 and 1")
+    if mapping is not None and mapping not in exchange.MAPPINGS:
+        raise unknown_name("mapping", mapping, exchange.MAPPINGS)
+    if keep is not None:
+        known = [*problem.parts.sites.latent, *problem.parts.sites.deterministic]
+        for name in keep:
+            if name not in known:
+                raise unknown_name("keep", name, known)
+    if betas is None:
+        return
+    grid = np.asarray(betas, dtype=float)
+    if grid.ndim != 1 or grid.size < 2 or not np.isfinite(grid).all():
+        raise InputError(f"betas={betas!r} must be a list of at least two finite numbers from 0 to 1")
+    if grid.min() < 0 or grid.max() > 1:
+        raise InputError(f"betas={betas!r} must lie in [0, 1]")
+    if (np.diff(grid) <= 0).any():
+        raise InputError(f"betas={betas!r} must be strictly ascending")
+    if grid[0] != 0 or grid[-1] != 1:
+        raise InputError(f"betas={betas!r} must begin with 0 (the prior) and end with 1 (the posterior)")
+    if grid.size > CAPACITIES[-1]:
+        raise InputError(f"betas has {grid.size} rungs; at most {CAPACITIES[-1]} are allowed")

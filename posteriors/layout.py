@@ -1,0 +1,180 @@
+"""The ladder as an ``xarray.DataTree`` in the ArviZ layout with one more dimension, ``beta``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+from numpyro import handlers
+
+from singular.errors import InputError, unknown_name
+from singular.models.problem import Problem
+from singular.posteriors.exchange import Record
+from singular.posteriors.precision import x64
+
+BATCH = 256
+PACKAGES = ("singular", "jax", "numpyro", "numpy", "xarray")
+LEADING = ("chain", "draw", "beta")
+
+
+def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, complete, keep) -> xr.DataTree:
+    """Lay out one run; ``record`` has rows (chain, draw, rung)."""
+    coords = {
+        "chain": np.arange(record.nll.shape[0]),
+        "draw": np.arange(record.nll.shape[1]),
+        "beta": np.asarray(grid, dtype=float),
+    }
+    sites = constrain(problem, record.z, keep)
+    posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
+    stats = {
+        "nll": record.nll,
+        "log_prior": record.log_prior,
+        **record.steps._asdict(),
+        "swap_probability": record.swap_probability,
+        "swap_accepted": record.swap_accepted,
+        "replica": record.replica,
+    }
+    stats["diverging"] = stats["diverging"].astype(bool)
+    sample_stats = xr.Dataset({k: (LEADING, v) for k, v in stats.items()}, coords=coords)
+    sample_stats["step_size"] = (("chain", "beta"), step_size)
+    observed, constant = data_of(problem)
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": posterior,
+            "/sample_stats": sample_stats,
+            "/prior": posterior.isel(beta=0, drop=True),
+            "/observed_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in observed.items()}),
+            "/constant_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in constant.items()}),
+        }
+    )
+    attributes = {
+        "problem": problem.name,
+        "n": problem.n,
+        "dim": problem.dim,
+        "sampler": "replica-exchange NUTS",
+        "sampler_seed": seed,
+        "data_hash": problem.data_hash,
+        "settings": json.dumps(settings),
+        "versions": json.dumps({**{p: version(p) for p in PACKAGES}, "python": platform.python_version()}),
+        "complete": int(complete),
+        **timing,
+    }
+    beta_wbic = [float(b) for b in grid if problem.n >= 3 and np.isclose(b, 1 / np.log(problem.n), rtol=1e-9)]
+    if beta_wbic:
+        attributes["wbic_beta"] = beta_wbic[0]
+    if problem.seed is not None:
+        attributes["seed"] = problem.seed
+    tree.attrs.update(attributes)
+    return tree
+
+
+def constrain(problem: Problem, z: np.ndarray, keep=None) -> dict[str, np.ndarray]:
+    """Return the sites at unconstrained draws ``z`` of shape (..., d), by name, leading shape kept."""
+    return _apply(problem.parts.constrain, z, keep)
+
+
+def rung(ladder: xr.DataTree, which: float | str, problem: Problem | None = None) -> xr.DataTree:
+    """Return one rung as an ordinary ArviZ tree, with the pointwise log-likelihood if ``problem`` is given.
+
+    Parameters
+    ----------
+    ladder : DataTree
+        From `ladder`.
+    which : float or {"prior", "wbic", "posterior"}
+        A β of the ladder (to a relative 1e-6), or its label: 0, 1/log n, 1.
+    problem : Problem, optional
+        The problem that was sampled. With it the tree gains ``/log_likelihood``, in nats, per observation.
+
+    Raises
+    ------
+    InputError
+        If β is no rung, the label is unknown, or ``problem`` is not the one the ladder was made from.
+    """
+    betas = ladder["sample_stats"]["beta"].values
+    if isinstance(which, str):
+        labels = {"prior": 0.0, "posterior": 1.0, "wbic": ladder.attrs.get("wbic_beta")}
+        if which not in labels:
+            raise unknown_name("which", which, labels)
+        beta = labels[which]
+        if beta is None:
+            raise InputError("which='wbic': this ladder has no rung at 1/log n")
+    else:
+        beta = float(which)
+    index = int(np.argmin(np.abs(betas - beta)))
+    if not np.isclose(betas[index], beta, rtol=1e-6, atol=1e-12):
+        raise InputError(f"beta={beta!r} is no rung of this ladder; rungs: {np.array2string(betas, precision=6)}")
+    tree = ladder.isel(beta=index, missing_dims="ignore")
+    tree.attrs = {**ladder.attrs, "beta": float(betas[index])}
+    if problem is None:
+        return tree
+    if problem.data_hash != ladder.attrs.get("data_hash"):
+        raise InputError(f"problem={problem.name!r} does not have the data this ladder was sampled with")
+    if problem.parts.pointwise is None:
+        raise InputError(
+            f"problem={problem.name!r} sums over discrete sites: it has no log-likelihood per observation; write the "
+            "mixture with dist.MixtureSameFamily"
+        )
+    z = _unconstrained(problem, tree)
+    values = _apply(problem.parts.pointwise, z, None)
+    tree["log_likelihood"] = xr.DataTree(
+        xr.Dataset({k: (_dims(k, v, 2), v) for k, v in values.items()}, coords=dict(tree["sample_stats"].coords))
+    )
+    return tree
+
+
+def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return (observed, constant) arrays: the values of observed sites, and the model's other arguments."""
+    with x64(), handlers.seed(rng_seed=0), handlers.trace() as trace:
+        problem.density(*problem.args, **problem.kwargs)
+    observed = {
+        name: np.asarray(trace[name]["value"])
+        for name in problem.parts.sites.observed
+        if not trace[name]["infer"].get("is_auxiliary", False)
+    }
+    arguments = {**{f"argument_{i}": a for i, a in enumerate(problem.args)}, **problem.kwargs}
+    constant = {
+        name: value
+        for name, value in arguments.items()
+        if isinstance(value, np.ndarray) and not any(np.array_equal(value, o) for o in observed.values())
+    }
+    return observed, constant
+
+
+def _unconstrained(problem: Problem, tree) -> np.ndarray:
+    """Return z for every draw of an ordinary posterior, rows (chain, draw)."""
+    posterior = tree["posterior"].dataset
+    missing = [name for name in problem.parts.sites.latent if name not in posterior]
+    if missing:
+        raise InputError(f"the ladder does not hold the sites {missing}; sample it without keep")
+    values = {name: posterior[name].values for name in problem.parts.sites.latent}
+    lead = next(iter(values.values())).shape[:2]
+    flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in values.items()}
+    with x64():
+        rows = jax.lax.map(problem.parts.invert, flat, batch_size=BATCH)
+    return np.asarray(rows).reshape(*lead, -1)
+
+
+def _apply(function, z: np.ndarray, keep) -> dict[str, np.ndarray]:
+    """Map a traced function over the leading axes of ``z``, in batches."""
+    lead, flat = z.shape[:-1], z.reshape(-1, z.shape[-1])
+
+    def run(constants, rows):
+        def one(row):
+            values = function.call(constants, row)
+            return values if keep is None else {k: values[k] for k in keep}
+
+        return jax.lax.map(one, rows, batch_size=BATCH)
+
+    with x64():
+        values = jax.jit(run)(function.constants, jnp.asarray(flat))
+    return {k: np.asarray(v).reshape(*lead, *v.shape[1:]) for k, v in values.items()}
+
+
+def _dims(name, value, leading: int) -> tuple[str, ...]:
+    lead = {3: LEADING, 2: LEADING[:2], 0: ()}[leading]
+    return (*lead, *(f"{name}_dim_{i}" for i in range(np.ndim(value) - leading)))

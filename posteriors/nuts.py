@@ -1,0 +1,175 @@
+"""One NUTS step on one rung, and the adaptation of its step size and mass matrix.
+
+The trajectory is NumPyro's iterative no-U-turn tree. Log prior and nll are kept apart at every point, with
+their gradients, so that a point can move to a neighbouring rung without being evaluated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro.infer.hmc_util import (
+    IntegratorState,
+    build_adaptation_schedule,
+    build_tree,
+    dual_averaging,
+    velocity_verlet,
+    welford_covariance,
+)
+
+TARGET_ACCEPTANCE = 0.8
+FIRST_STEP_SIZE = 0.1
+EARLY_ROUNDS = 30
+EARLY_TREE_DEPTH = 5
+
+_welford_init, _welford_update, _welford_final = welford_covariance(diagonal=True)
+_averaging_init, _averaging_update = dual_averaging()
+
+
+class Point(NamedTuple):
+    """A position with all that tempering needs to know of it."""
+
+    z: jax.Array
+    log_prior: jax.Array
+    nll: jax.Array
+    log_prior_gradient: jax.Array
+    nll_gradient: jax.Array
+
+
+class Tuning(NamedTuple):
+    """Step size, diagonal inverse mass matrix, and the running statistics that adapt them."""
+
+    step_size: jax.Array
+    inverse_mass: jax.Array
+    averaging: tuple
+    welford: tuple
+
+
+class Plan(NamedTuple):
+    """What one round of a run does, as data: the same compiled program warms up and samples."""
+
+    adapt: np.ndarray
+    collect: np.ndarray
+    update_mass: np.ndarray
+    final_step: np.ndarray
+    tree_depth: np.ndarray
+
+
+class StepInfo(NamedTuple):
+    """The record of one NUTS step."""
+
+    diverging: jax.Array
+    n_steps: jax.Array
+    tree_depth: jax.Array
+    acceptance_rate: jax.Array
+    energy: jax.Array
+
+
+def evaluate(split: Callable, z: jax.Array) -> Point:
+    """Return the `Point` at ``z``; ``split(z)`` gives (log prior, nll)."""
+    (log_prior, nll), pullback = jax.vjp(split, z)
+    one, zero = jnp.ones_like(log_prior), jnp.zeros_like(log_prior)
+    return Point(z, log_prior, nll, pullback((one, zero))[0], pullback((zero, one))[0])
+
+
+def initial_tuning(dim: int, step_size=FIRST_STEP_SIZE, inverse_mass=None) -> Tuning:
+    """Return a tuning that starts at ``step_size`` and ``inverse_mass`` (ones if None)."""
+    scale = jnp.ones(dim) if inverse_mass is None else jnp.asarray(inverse_mass)
+    step_size = jnp.asarray(step_size, dtype=float)
+    return Tuning(step_size, scale, _averaging_init(jnp.log(10 * step_size)), _welford_init(dim))
+
+
+def warmup_plan(rounds: int, tree_depth: int, fresh: bool) -> Plan:
+    """Plan ``rounds`` of adaptation: Stan's windows; a ``fresh`` start keeps its first trees short."""
+    collect, update = np.zeros(rounds, bool), np.zeros(rounds, bool)
+    if rounds:
+        for window in build_adaptation_schedule(rounds)[1:-1]:
+            collect[window.start : window.end + 1] = True
+            update[window.end] = True
+    final = np.zeros(rounds, bool)
+    final[-1:] = True
+    depth = np.full(rounds, tree_depth)
+    if fresh:
+        depth[:EARLY_ROUNDS] = min(EARLY_TREE_DEPTH, tree_depth)
+    return Plan(np.ones(rounds, bool), collect, update, final, depth)
+
+
+def sampling_plan(rounds: int, tree_depth: int) -> Plan:
+    """Plan ``rounds`` in which nothing adapts."""
+    off = np.zeros(rounds, bool)
+    return Plan(off, off, off, off, np.full(rounds, tree_depth))
+
+
+def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, max_tree_depth: int):
+    """Move ``point`` by one NUTS step that leaves φ(w) exp(−β nll(w)) invariant; β > 0.
+
+    Hoffman & Gelman (2014), JMLR 15, 1593-1623, with the multinomial sampling of Betancourt (2017).
+
+    Returns
+    -------
+    (Point, StepInfo)
+    """
+
+    def potential(z):
+        log_prior, nll = split(z)
+        return beta * nll - log_prior
+
+    def kinetic(inverse_mass, momentum):
+        return 0.5 * jnp.dot(inverse_mass * momentum, momentum)
+
+    momentum_key, tree_key = jax.random.split(key)
+    momentum = jax.random.normal(momentum_key, point.z.shape) / jnp.sqrt(tuning.inverse_mass)
+    start = IntegratorState(
+        point.z,
+        momentum,
+        beta * point.nll - point.log_prior,
+        beta * point.nll_gradient - point.log_prior_gradient,
+    )
+    _, update = velocity_verlet(potential, kinetic)
+    tree = build_tree(
+        update,
+        kinetic,
+        start,
+        tuning.inverse_mass,
+        tuning.step_size,
+        tree_key,
+        max_tree_depth=(tree_depth, max_tree_depth),
+    )
+    log_prior, log_prior_gradient = jax.value_and_grad(lambda z: split(z)[0])(tree.z_proposal)
+    moved = Point(
+        tree.z_proposal,
+        log_prior,
+        (tree.z_proposal_pe + log_prior) / beta,
+        log_prior_gradient,
+        (tree.z_proposal_grad + log_prior_gradient) / beta,
+    )
+    leaves = jnp.maximum(tree.num_proposals, 1)
+    info = StepInfo(
+        tree.diverging,
+        tree.num_proposals,
+        tree.depth,
+        tree.sum_accept_probs / leaves,
+        tree.z_proposal_energy,
+    )
+    return moved, info
+
+
+def adapt(tuning: Tuning, z, acceptance, plan: Plan) -> Tuning:
+    """Update step size (dual averaging) and mass matrix (windowed variances) as ``plan`` says."""
+
+    def learn(tuning):
+        averaging = _averaging_update(TARGET_ACCEPTANCE - acceptance, tuning.averaging)
+        welford = jax.lax.cond(plan.collect, lambda w: _welford_update(z, w), lambda w: w, tuning.welford)
+        step_size = jnp.exp(jnp.where(plan.final_step, averaging[1], averaging[0]))
+        return Tuning(step_size, tuning.inverse_mass, averaging, welford)
+
+    def new_mass(tuning):
+        inverse_mass = _welford_final(tuning.welford, regularize=True)[0]
+        return initial_tuning(z.shape[0], jnp.exp(tuning.averaging[1]), inverse_mass)
+
+    tuning = jax.lax.cond(plan.adapt, learn, lambda t: t, tuning)
+    return jax.lax.cond(plan.update_mass, new_mass, lambda t: t, tuning)
