@@ -176,5 +176,7 @@ def _standardise(column: np.ndarray) -> np.ndarray:
 
 def _size(argument: str, value: int, allowed: range) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value not in allowed:
-        raise InputError(f"{argument}={value!r} must be a whole number from {allowed.start} to {allowed.stop - 1}")
+        raise InputError(
+            f"{argument}={value!r} must be a whole number from {allowed.start} to {allowed.stop - 1}"
+        )
     return int(value)
