@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
 import numpy as np
+import numpyro
+import numpyro.distributions as dist
 
 from singular.errors import InputError, unknown_name
-
-if TYPE_CHECKING:
-    from singular.models.problem import Problem
+from singular.models.problem import Problem
 
 COMPONENTS = range(1, 7)
 HIDDEN = range(5)
@@ -79,8 +79,6 @@ def galaxies(components: int) -> Problem:
     >>> galaxies(3).n, galaxies(3).dim
     (82, 8)
     """
-    from singular.models.problem import Problem
-
     components = _size("components", components, COMPONENTS)
     density = partial(normal_mixture_density, components=components)
     velocity = read("galaxies")["velocity_km_per_s"] / 1000
@@ -109,8 +107,6 @@ def nile(hidden: int) -> Problem:
     >>> nile(2).n, nile(2).dim
     (100, 8)
     """
-    from singular.models.problem import Problem
-
     hidden = _size("hidden", hidden, HIDDEN)
     density = partial(step_network_density, hidden=hidden)
     columns = read("nile")
@@ -139,10 +135,6 @@ def problem(name: str) -> Problem:
 
 def normal_mixture_density(velocity, components):
     """The NumPyro model of `galaxies`."""
-    import jax.numpy as jnp
-    import numpyro
-    import numpyro.distributions as dist
-
     mean = numpyro.sample("mean", dist.Normal(20.0, 10.0).expand([components]).to_event(1))
     variance = numpyro.sample("variance", dist.InverseGamma(3.0, 20.0).expand([components]).to_event(1))
     normals = dist.Normal(mean, jnp.sqrt(variance))
@@ -156,10 +148,6 @@ def normal_mixture_density(velocity, components):
 
 def step_network_density(x, y, hidden):
     """The NumPyro model of `nile`."""
-    import jax.numpy as jnp
-    import numpyro
-    import numpyro.distributions as dist
-
     mean = numpyro.sample("level", dist.Normal(0.0, 1.0))
     if hidden:
         amplitude = numpyro.sample("amplitude", dist.Normal(0.0, 1.0).expand([hidden]).to_event(1))
