@@ -79,9 +79,7 @@ def monomial(exponents: Sequence[int]) -> Model:
         one = rules.panels(edges, order)
         folded = len(rest) * np.log(2.0)
         return Nodes(
-            *rules.tensor(
-                *[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded
-            )
+            *rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded)
         )
 
     def slope(points):

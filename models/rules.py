@@ -20,7 +20,7 @@ class Rule(NamedTuple):
     log_weights: np.ndarray
 
 
-def half_line(step: float, lowest: float = 1e-18) -> Rule:
+def half_line(step: float, lowest: float = 1e-18, highest: float = 12.0) -> Rule:
     """Return a rule on (0, ∞) for integrands analytic in log x that decay like a normal density.
 
     x = exp(s − exp(−s)), trapezoid in s (Takahasi & Mori 1974, double exponential).
@@ -29,11 +29,11 @@ def half_line(step: float, lowest: float = 1e-18) -> Rule:
     ----------
     step : float
         Spacing in s; about 0.1 gives 10 digits for the models here.
-    lowest : float
-        Smallest node: what lies below it is left out.
+    lowest, highest : float
+        Smallest and largest node, roughly: what lies outside is left out.
     """
     start = -math.log(-math.log(lowest))
-    s = _steps(start, math.log(12.0), step)
+    s = _steps(start, math.log(highest), step)
     return Rule(np.exp(s - np.exp(-s)), s - np.exp(-s) + np.log1p(np.exp(-s)) + math.log(step))
 
 

@@ -15,7 +15,7 @@ from singular.models.coefficients import tanh_zero
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
 
-STEPS = {1: (0.05, 0.08), 2: (0.07, 0.1), 3: (0.12, 0.17)}
+STEPS = {1: (0.05, 0.08), 2: (0.07, 0.1), 3: (0.14, 0.19)}
 """Spacing of the rules at level 0 and at level −1, by number of hidden units."""
 
 

@@ -19,7 +19,9 @@ from singular.models.base import Data, Integral, Nodes
 NUMBERS = ("free_energy", "mean_nll", "variance_nll", "effective_learning_coefficient")
 WITH_ERROR = ("free_energy", "mean_nll", "effective_learning_coefficient")
 ELEMENTS = 4_000_000
-"""Nodes × observations handled at once: about 32 MB for each array of that size."""
+"""Nodes × observations evaluated at once: about 32 MB for each array of that size."""
+TERMS = 4_000_000
+"""Nodes × inverse temperatures kept at once, 32 MB for each of the three terms and each phase."""
 
 
 @dataclass(frozen=True)
@@ -85,25 +87,23 @@ def quadrature(problem: Any, betas: Sequence[float] | np.ndarray | float) -> Exa
     """
     model = problem.model
     if model is None or model.integral is None:
-        raise InputError(f"problem={problem.name!r} has no exact integral: allowed is a catalogue model with one")
+        raise InputError(
+            f"problem={problem.name!r} has no exact integral: allowed is a catalogue model with one"
+        )
     grid = _checked(betas)
     data = {name: np.asarray(value, dtype=np.float64) for name, value in problem.kwargs.items()}
     fine = model.integral.nodes(data, 0)
-    terms = _terms(model.integral, fine, grid, data, problem.n)
-    numbers = _numbers(fine.log_weights, grid, terms)
-    if fine.replicates > 1:
-        errors = _spread(fine, grid, terms)
-    else:
-        coarse = model.integral.nodes(data, -1)
-        other = _numbers(coarse.log_weights, grid, _terms(model.integral, coarse, grid, data, problem.n))
-        errors = {name: np.abs(numbers[name] - other[name]) for name in WITH_ERROR}
-    columns = {
-        "beta": grid,
-        **{name: numbers[name] for name in NUMBERS},
-        **{f"error_{name}": errors[name] for name in WITH_ERROR},
-        **{name: value for name, value in numbers.items() if name.startswith("phase:")},
-    }
-    return Exact(pd.DataFrame(columns), model.integral.route, problem.name)
+    coarse = model.integral.nodes(data, -1) if fine.replicates == 1 else None
+    group = min(len(grid), max(1, TERMS // len(fine.log_weights)))
+    parts = []
+    for start in range(0, len(grid), group):
+        some = np.resize(grid[start : start + group], group)  # padded: every group of one shape
+        parts.append(_with_errors(model.integral, fine, coarse, some, data, problem.n))
+    numbers = {name: np.concatenate([part[name] for part in parts])[: len(grid)] for name in parts[0]}
+    names = [*NUMBERS, *(f"error_{name}" for name in WITH_ERROR)]
+    names += [name for name in numbers if name.startswith("phase:")]
+    frame = pd.DataFrame({"beta": grid, **{name: numbers[name] for name in names}})
+    return Exact(frame, model.integral.route, problem.name)
 
 
 def _checked(betas: Any) -> np.ndarray:
@@ -113,6 +113,19 @@ def _checked(betas: Any) -> np.ndarray:
     if not np.all((grid >= 0) & (grid <= 1)):
         raise InputError(f"betas={grid[~((grid >= 0) & (grid <= 1))].tolist()}: allowed is 0 ≤ β ≤ 1")
     return grid
+
+
+def _with_errors(
+    integral: Integral, fine: Nodes, coarse: Nodes | None, betas: np.ndarray, data: Data, n: int
+) -> dict[str, np.ndarray]:
+    terms = _terms(integral, fine, betas, data, n)
+    numbers = _numbers(fine.log_weights, betas, terms)
+    if coarse is None:
+        errors = _spread(fine, betas, terms)
+    else:
+        other = _numbers(coarse.log_weights, betas, _terms(integral, coarse, betas, data, n))
+        errors = {name: np.abs(numbers[name] - other[name]) for name in WITH_ERROR}
+    return {**numbers, **{f"error_{name}": error for name, error in errors.items()}}
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -132,7 +145,9 @@ def _evaluate(log_likelihood, regions, points, betas, data):
     return jax.vmap(at)(betas)
 
 
-def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: int) -> Mapping[str, np.ndarray]:
+def _terms(
+    integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: int
+) -> Mapping[str, np.ndarray]:
     """Evaluate over all nodes, a chunk at a time and every chunk of one shape."""
     count = len(nodes.log_weights)
     names = ["value", "first", "second", *(f"phase:{name}" for name in integral.regions)]
@@ -153,7 +168,9 @@ def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: i
     return {name: np.concatenate(part, axis=1) for name, part in zip(names, zip(*pieces), strict=True)}
 
 
-def _numbers(log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _numbers(
+    log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     logs = log_weights + terms["value"]
     log_evidence = logsumexp(logs, axis=1)
     share = np.exp(logs - log_evidence[:, None])

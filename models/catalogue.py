@@ -1,0 +1,103 @@
+"""The named members of the families."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from types import MappingProxyType
+
+import pandas as pd
+
+from singular.errors import unknown_name
+from singular.models.base import Model
+from singular.models.linear import linear_regression
+from singular.models.logistic import logistic_regression
+from singular.models.mixture import free_components_mixture, known_component_mixture
+from singular.models.problem import Problem
+from singular.models.product import monomial
+from singular.models.reduced_rank import reduced_rank
+from singular.models.tanh_network import tanh_network
+from singular.models.two_wells import two_wells
+
+MODELS = MappingProxyType(
+    {
+        model.name: model
+        for model in (
+            linear_regression(2),
+            linear_regression(4),
+            logistic_regression(2),
+            monomial([2]),
+            monomial([1, 1]),
+            monomial([1, 2]),
+            monomial([2, 2]),
+            tanh_network(1),
+            tanh_network(2),
+            tanh_network(3),
+            reduced_rank(inputs=3, outputs=3, hidden=2, rank=1),
+            known_component_mixture(),
+            free_components_mixture(),
+            two_wells(),
+        )
+    }
+)
+"""Catalogue name -> model."""
+
+
+def get(name: str) -> Model:
+    """Return the catalogue's model of this name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the error lists the names and the nearest one.
+
+    Examples
+    --------
+    >>> get("tanh-2").exact.value
+    Fraction(2, 3)
+    """
+    if name not in MODELS:
+        raise unknown_name("model", name, MODELS)
+    return MODELS[name]
+
+
+def problem(name: str, n: int = 500, seed: int = 0) -> Problem:
+    """Return a catalogue model with one data set simulated from its truth.
+
+    Parameters
+    ----------
+    name : str
+        A name in `MODELS`.
+    n : int
+        Number of observations. For one seed, a smaller n gives the first rows of a larger one.
+    seed : int
+        Seed of the data.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or ``n`` or ``seed`` is no allowed whole number.
+    """
+    return Problem.from_model(get(name), n=n, seed=seed)
+
+
+def table() -> pd.DataFrame:
+    """Return one row for each model of the catalogue.
+
+    Columns ``name, family, d, d/2, learning_coefficient, multiplicity, oracle, source``: d/2 and the
+    learning coefficient are `fractions.Fraction`, ``oracle`` says how the evidence is computed exactly
+    (empty if it is not), and what is unknown is None.
+    """
+    rows = [
+        {
+            "name": model.name,
+            "family": model.family,
+            "d": model.dim,
+            "d/2": Fraction(model.dim, 2),
+            "learning_coefficient": model.exact.value if model.exact else None,
+            "multiplicity": model.exact.multiplicity if model.exact else None,
+            "oracle": model.integral.route if model.integral else "",
+            "source": model.exact.source if model.exact else "",
+        }
+        for model in MODELS.values()
+    ]
+    return pd.DataFrame(rows)
