@@ -1,0 +1,235 @@
+"""What tells a good ladder from a bad one, per rung and per chain, and the flags that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from singular.analysis.draws import Draws, read_draws, sample_stat
+
+if TYPE_CHECKING:
+    from singular.analysis.mbar import Solution
+
+MINIMUM_ESS = 400.0
+"""Bulk ESS of nll below which a rung is flagged: 100 for each of 4 chains (Vehtari et al., 2021)."""
+MAXIMUM_RHAT = 1.01
+"""Rank-normalised split R̂ of nll above which a rung is flagged (Vehtari et al., 2021)."""
+MAXIMUM_DIVERGING = 0.001
+"""Share of divergent NUTS steps above which a rung is flagged: more than one in a thousand."""
+MINIMUM_SWAP_ACCEPTANCE = 0.1
+"""Mean swap probability below which a pair of rungs is flagged."""
+MINIMUM_OVERLAP = 0.03
+"""MBAR overlap of neighbours below which they are flagged (Klimovich, Shirts and Mobley, 2015)."""
+HEAVY_TAIL = 0.7
+"""Pareto k̂ of nll at β = 0 above which its mean is flagged as unreliable (Vehtari et al., 2024)."""
+NO_MEAN = 1.0
+"""Pareto k̂ from which the mean does not exist."""
+
+
+def diagnostics(ladder: xr.DataTree) -> pd.DataFrame:
+    """Return the health of every rung.
+
+    Parameters
+    ----------
+    ladder : DataTree
+        Laid out as docs/ARCHITECTURE.md says; only ``nll`` must be there.
+
+    Returns
+    -------
+    DataFrame
+        One row per rung: ``beta``; ``rhat``, ``ess_bulk`` and ``ess_tail`` of nll (ArviZ, rank
+        normalised, so that +inf at β = 0 counts as a large number); ``diverging`` (count);
+        ``tree_depth``, ``acceptance_rate`` (means); ``swap_acceptance``, the mean swap probability with
+        the next rung up, NaN on the last. NaN where the ladder does not hold the variable.
+
+    Raises
+    ------
+    InputError
+        If the ladder cannot be read.
+
+    References
+    ----------
+    Vehtari, Gelman, Simpson, Carpenter, Bürkner (2021), Bayesian Analysis 16, 667: R̂ and ESS.
+    """
+    return _table(ladder, read_draws(ladder))
+
+
+def round_trips(ladder: xr.DataTree) -> np.ndarray | None:
+    """Count the replicas that went from β = 0 to the top and back.
+
+    Parameters
+    ----------
+    ladder : DataTree
+        With ``sample_stats.replica``: which replica sits on each rung.
+
+    Returns
+    -------
+    (chain,) int, or None
+        Completed trips, lowest rung → highest → lowest, over all replicas of a chain. None if the ladder
+        does not say where its replicas are.
+
+    References
+    ----------
+    Syed, Bouchard-Côté, Deligiannidis, Doucet (2022), J. R. Stat. Soc. B 84, 321, section 3.2.
+    """
+    replica = sample_stat(ladder, "replica")
+    if replica is None:
+        return None
+    rung_of = np.argsort(replica.values, axis=-1)  # the inverse permutation: (chain, draw, replica)
+    top = rung_of.shape[-1] - 1
+    if top == 0:
+        return np.zeros(rung_of.shape[0], dtype=int)
+    visit = np.where(rung_of == 0, -1, np.where(rung_of == top, 1, 0))
+    # carry the last visited end forward: its changes are the crossings
+    when = np.where(visit != 0, np.arange(visit.shape[1])[None, :, None], 0)
+    last = np.take_along_axis(visit, np.maximum.accumulate(when, axis=1), axis=1)
+    descents = ((last[:, :-1] == 1) & (last[:, 1:] == -1)).sum(axis=1)
+    first_end = np.take_along_axis(visit, np.argmax(visit != 0, axis=1)[:, None, :], axis=1)[:, 0]
+    started_high = (first_end == 1) & (descents > 0)
+    return (descents - started_high).sum(axis=1)
+
+
+def flags(ladder: xr.DataTree, betas: Sequence[float] | None = None) -> tuple[str, ...]:
+    """Return the reasons to distrust what is read off a ladder.
+
+    Parameters
+    ----------
+    ladder : DataTree
+    betas : sequence of float, optional
+        Rungs that matter; all of them if not given. Swap acceptance concerns pairs that are both in it,
+        or all pairs if a single rung is asked for: its draws came by all of them.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``"ess 143 < 400 at beta=0.161"``; empty if nothing was found. The limits are the
+        constants of this module.
+
+    Raises
+    ------
+    InputError
+        If the ladder cannot be read, or a β is no rung.
+    """
+    draws = read_draws(ladder)
+    used = range(draws.betas.size) if betas is None else [draws.index(b, "betas") for b in betas]
+    return rung_flags(ladder, draws, used)
+
+
+def rung_flags(ladder: xr.DataTree, draws: Draws, used: Sequence[int]) -> tuple[str, ...]:
+    """Return the flags of the rungs at positions ``used`` and of the whole ladder."""
+    return pick_flags(all_flags(ladder, draws, used), used)
+
+
+def all_flags(
+    ladder: xr.DataTree, draws: Draws, used: Sequence[int] | None = None
+) -> tuple[dict[int, list[str]], list[str]]:
+    """Return the flags of each rung in ``used`` (all if None), by position, and those of the whole ladder."""
+    used = range(draws.betas.size) if used is None else sorted(set(used))
+    table = _table(ladder, draws, used)
+    samples = draws.nll[..., 0].size
+    found: dict[int, list[str]] = {}
+    for position, row in zip(used, table.itertuples(index=False), strict=True):
+        at = f"at beta={row.beta:.3g}"
+        rung = found.setdefault(position, [])
+        if not row.ess_bulk >= MINIMUM_ESS:
+            rung.append(f"ess {row.ess_bulk:.0f} < {MINIMUM_ESS:.0f} {at}")
+        if not row.rhat <= MAXIMUM_RHAT:
+            rung.append(f"rhat {row.rhat:.3f} > {MAXIMUM_RHAT} {at}")
+        if row.diverging > MAXIMUM_DIVERGING * samples:
+            rung.append(f"{row.diverging:.0f} of {samples} steps diverged {at}")
+    return found, _ladder_flags(ladder, draws)
+
+
+def pick_flags(found: tuple[dict[int, list[str]], list[str]], used: Sequence[int]) -> tuple[str, ...]:
+    """Return the flags of the rungs at positions ``used`` and of the whole ladder, from `all_flags`."""
+    rungs, whole = found
+    return (*(flag for position in sorted(set(used)) for flag in rungs[position]), *whole)
+
+
+def overlap_flags(solution: Solution, betas: np.ndarray) -> tuple[str, ...]:
+    """Return a flag for each pair of neighbours that MBAR hardly connects."""
+    neighbours = np.diagonal(solution.overlap, offset=1)
+    return tuple(
+        f"overlap {o:.3f} < {MINIMUM_OVERLAP} between beta={betas[i]:.3g} and {betas[i + 1]:.3g}"
+        for i, o in enumerate(neighbours)
+        if not o >= MINIMUM_OVERLAP
+    )
+
+
+def prior_tail(draws: Draws) -> float:
+    """Return the Pareto k̂ of the upper tail of nll at β = 0; its mean exists if k < 1.
+
+    +inf if a draw is infinite, −inf if β = 0 is no rung. Vehtari, Simpson, Gelman, Yao, Gabry (2024),
+    J. Mach. Learn. Res. 25(72), section 3.
+    """
+    from arviz_stats.base import array_stats
+
+    if draws.betas[0] != 0.0:
+        return -np.inf
+    nll = draws.nll[..., 0]
+    if not np.isfinite(nll).all():
+        return np.inf
+    if np.ptp(nll) == 0.0 or nll.size < 25:
+        return -np.inf
+    khat = array_stats.pareto_khat(nll, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")
+    return float(khat)
+
+
+def _table(ladder: xr.DataTree, draws: Draws, used: Sequence[int] | None = None) -> pd.DataFrame:
+    from arviz_stats.base import array_stats
+
+    kept = np.arange(draws.betas.size) if used is None else np.asarray(sorted(set(used)), dtype=int)
+    nll = draws.nll[..., kept]
+    finite = np.isfinite(nll)
+    if not finite.all():
+        nll = np.where(finite, nll, 2.0 * np.abs(nll[finite]).max() + 1.0)
+    axes = {"chain_axis": 0, "draw_axis": 1}
+    # R̂ compares chains: there is none to compare with where there is one, but for its halves
+    return pd.DataFrame(
+        {
+            "beta": draws.betas[kept],
+            "rhat": array_stats.rhat(nll, **axes),
+            "ess_bulk": array_stats.ess(nll, method="bulk", **axes),
+            "ess_tail": array_stats.ess(nll, method="tail", prob=0.05, **axes),
+            "diverging": _over_draws(ladder, "diverging", np.sum)[kept],
+            "tree_depth": _over_draws(ladder, "tree_depth", np.mean)[kept],
+            "acceptance_rate": _over_draws(ladder, "acceptance_rate", np.mean)[kept],
+            "swap_acceptance": _swap_acceptance(ladder)[kept],
+        }
+    )
+
+
+def _over_draws(ladder: xr.DataTree, name: str, reduce) -> np.ndarray:
+    variable = sample_stat(ladder, name)
+    if variable is None:
+        return np.full(sample_stat(ladder, "nll").sizes["beta"], np.nan)
+    return reduce(np.asarray(variable.values, dtype=np.float64), axis=(0, 1))
+
+
+def _swap_acceptance(ladder: xr.DataTree) -> np.ndarray:
+    variable = sample_stat(ladder, "swap_probability")
+    if variable is None:
+        return np.full(sample_stat(ladder, "nll").sizes["beta"], np.nan)
+    values = np.asarray(variable.values, dtype=np.float64)
+    tried = np.isfinite(values)
+    count = tried.sum(axis=(0, 1))
+    total = np.where(tried, values, 0.0).sum(axis=(0, 1))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _ladder_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
+    found = []
+    if not draws.attrs.get("complete", 1):
+        found.append("ladder incomplete: the run was interrupted")
+    acceptance = _swap_acceptance(ladder)
+    for i in np.flatnonzero(acceptance < MINIMUM_SWAP_ACCEPTANCE):
+        pair = f"beta={draws.betas[i]:.3g} and {draws.betas[min(i + 1, draws.betas.size - 1)]:.3g}"
+        found.append(f"swap acceptance {acceptance[i]:.2f} < {MINIMUM_SWAP_ACCEPTANCE} between {pair}")
+    trips = round_trips(ladder)
+    if trips is not None and draws.betas.size > 1 and (trips == 0).any():
+        found.append(f"no round trip in {int((trips == 0).sum())} of {trips.size} chains")
+    return found

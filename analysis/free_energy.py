@@ -1,0 +1,213 @@
+"""The free energy F_n(β) = −log ∫ φ(w) exp(−β nL_n(w)) dw from the draws of a ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from singular.analysis import mbar
+from singular.analysis.diagnostics import HEAVY_TAIL, NO_MEAN, overlap_flags, prior_tail, rung_flags
+from singular.analysis.draws import Draws, read_draws
+from singular.analysis.estimate import Estimate, estimate, to_frame
+from singular.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+METHODS = ("mbar", "pymbar", "ti", "ti-trapezoid", "stepping-stone")
+
+
+class Curve(NamedTuple):
+    """F at every rung; ``influence`` is (chain, draw, beta), the other two arrays (beta,)."""
+
+    value: np.ndarray
+    influence: np.ndarray
+    discretisation_error: np.ndarray
+    flags: tuple[str, ...] = ()
+
+
+def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) -> Estimate:
+    """Estimate the free energy F_n(β); at β = 1 it is the negative log evidence.
+
+    Parameters
+    ----------
+    ladder : DataTree
+        Laid out as docs/ARCHITECTURE.md says, its first rung β = 0.
+    method : str
+        ``"mbar"``: all draws of all rungs at once (Shirts and Chodera, 2008, eq. 11); no discretisation
+        error. ``"pymbar"``: the same equations solved by the package pymbar. ``"ti"``: thermodynamic
+        integration ∫ E_β[nL_n] dβ by the trapezoid with its second-derivative correction,
+        h²/12 (Var_{i+1} − Var_i) (Friel, Hurn and Wyse, 2014, eq. 13); its discretisation error is the
+        difference from the quintic Hermite rule, which takes third cumulants too. ``"ti-trapezoid"``:
+        without the correction, which is its discretisation error. ``"stepping-stone"`` (Xie et al.,
+        2011, eq. 8).
+    beta : float
+        In [0, 1]; one of the rungs, but for MBAR, which carries the draws over to any β.
+
+    Returns
+    -------
+    Estimate
+        In nats. Thermodynamic integration needs E_0[nL_n] to exist: where nll at β = 0 is infinite, or
+        its tail has a Pareto k̂ of 1 or more, its value is NaN and a flag says so; k̂ > 0.7 is flagged.
+
+    Raises
+    ------
+    InputError
+        If the ladder cannot be read or does not start at β = 0, the method is unknown, or β is not in
+        [0, 1] or no rung.
+    """
+    _check_method(method)
+    draws = read_draws(ladder)
+    _check_start(draws)
+    if method in ("mbar", "pymbar"):
+        if not 0.0 <= beta <= 1.0:
+            raise InputError(f"beta={beta!r} is not in [0, 1]")
+        solution = mbar.solve(draws.nll, draws.betas, "pymbar" if method == "pymbar" else "newton")
+        value, influence, _ = mbar.reweight(solution, float(beta))
+        used = range(draws.betas.size)
+        found = (*rung_flags(ladder, draws, used), *overlap_flags(solution, draws.betas))
+        return estimate(value, influence, target=_target(beta), method=method, beta=beta, flags=found)
+    last = draws.index(beta)
+    curve = _curve(draws, method)
+    return _at(curve, draws, method, last, rung_flags(ladder, draws, range(last + 1)))
+
+
+def free_energy_curve(ladder: xr.DataTree, method: str = "mbar") -> pd.DataFrame:
+    """Estimate the free energy at every rung.
+
+    Parameters
+    ----------
+    ladder : DataTree
+    method : str
+        As for `free_energy`.
+
+    Returns
+    -------
+    DataFrame
+        One row per rung: ``quantity, beta, method, value, mcse, discretisation_error, target, flags``;
+        nats. F_n(0) = 0, without error.
+
+    Raises
+    ------
+    InputError
+        As for `free_energy`.
+    """
+    _check_method(method)
+    draws = read_draws(ladder)
+    _check_start(draws)
+    curve = _curve(draws, method)
+    every = range(draws.betas.size)
+    whole = rung_flags(ladder, draws, every)
+    found = [
+        whole if method in ("mbar", "pymbar") else rung_flags(ladder, draws, range(i + 1)) for i in every
+    ]
+    return to_frame((_at(curve, draws, method, i, found[i]) for i in every), "free_energy")
+
+
+def _check_method(method: str) -> None:
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+
+
+def _check_start(draws: Draws) -> None:
+    if draws.betas[0] != 0.0 or draws.betas.size < 2:
+        rungs = ", ".join(f"{b:.4g}" for b in draws.betas)
+        raise InputError(f"ladder: the free energy needs rungs from beta=0 up, this one has {rungs}")
+
+
+def _target(beta: float) -> str:
+    return "F_n(1), the negative log evidence" if beta == 1.0 else f"F_n(beta) at beta={beta:.3g}"
+
+
+def _curve(draws: Draws, method: str) -> Curve:
+    if method in ("mbar", "pymbar"):
+        solution = mbar.solve(draws.nll, draws.betas, "pymbar" if method == "pymbar" else "newton")
+        zero = np.zeros(draws.betas.size)
+        found = overlap_flags(solution, draws.betas)
+        return Curve(solution.free_energy, solution.influence, zero, found)
+    if method == "stepping-stone":
+        return stepping_stone(draws.nll, draws.betas)
+    return _refuse_heavy_tails(draws, thermodynamic_integration(draws.nll, draws.betas, method == "ti"))
+
+
+def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -> Estimate:
+    return estimate(
+        curve.value[i],
+        curve.influence[..., i],
+        target=_target(draws.betas[i]),
+        method=method,
+        beta=draws.betas[i],
+        discretisation_error=curve.discretisation_error[i],
+        flags=(*found, *(curve.flags if i > 0 else ())),
+    )
+
+
+def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, corrected: bool = True) -> Curve:
+    """Integrate E_β[nL_n] over β, interval by interval, from the first rung.
+
+    Between two rungs h apart the cubic Hermite rule gives h/2 (E_i + E_{i+1}) + h²/12 (Var_{i+1} − Var_i),
+    since dE/dβ = −Var; the quintic one replaces 1/12 by 1/10 and adds h³/120 (κ3_i + κ3_{i+1}).
+
+    Parameters
+    ----------
+    nll : (chain, draw, beta) float
+        nats.
+    betas : (beta,) float
+    corrected : bool
+        False leaves the plain trapezoid.
+    """
+    if not np.isfinite(nll).all():
+        nan = np.append(0.0, np.full(betas.size - 1, np.nan))
+        return Curve(nan, np.broadcast_to(nan, nll.shape), nan)
+    h = np.diff(betas)
+    count = nll[..., 0].size
+    mean = nll.mean(axis=(0, 1))
+    deviation = nll - mean
+    square = deviation**2
+    variance = square.sum(axis=(0, 1)) / (count - 1)
+    third = np.einsum("cdk,cdk->k", square, deviation) / count
+    correction = h**2 / 12 * np.diff(variance)
+    steps = h / 2 * (mean[:-1] + mean[1:])
+    influence = h / 2 * (deviation[..., :-1] + deviation[..., 1:])
+    missed = correction
+    if corrected:
+        steps = steps + correction
+        influence = influence + h**2 / 12 * np.diff(square - square.mean(axis=(0, 1)), axis=-1)
+        missed = h**2 / 60 * np.diff(variance) + h**3 / 120 * (third[:-1] + third[1:])
+    return Curve(
+        np.append(0.0, np.cumsum(steps)),
+        _from_zero(np.cumsum(influence, axis=-1)),
+        np.append(0.0, np.abs(np.cumsum(missed))),
+    )
+
+
+def stepping_stone(nll: np.ndarray, betas: np.ndarray) -> Curve:
+    """Chain the importance-sampling ratios Z(β_{i+1})/Z(β_i), each from the draws of the lower rung."""
+    flat = nll.reshape(-1, betas.size)
+    value = mbar.stepping_stones(flat - flat.min(), betas) + flat.min() * (betas - betas[0])
+    exponent = -np.diff(betas) * nll[..., :-1]
+    ratio = np.exp(exponent - exponent.max(axis=(0, 1)))
+    influence = 1.0 - ratio / ratio.mean(axis=(0, 1))
+    return Curve(value, _from_zero(np.cumsum(influence, axis=-1)), np.zeros(betas.size))
+
+
+def _from_zero(influence: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.zeros((*influence.shape[:-1], 1)), influence], axis=-1)
+
+
+def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:
+    khat = prior_tail(draws)
+    advice = "use mbar or stepping-stone"
+    if khat == np.inf:
+        return curve._replace(flags=(f"refused: nll at beta=0 is infinite in some draws; {advice}",))
+    if khat >= NO_MEAN:
+        nan = np.append(0.0, np.full(draws.betas.size - 1, np.nan))
+        why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}); {advice}"
+        return Curve(nan, np.broadcast_to(nan, draws.nll.shape), nan, (why,))
+    if khat > HEAVY_TAIL:
+        why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}); {advice}"
+        return curve._replace(flags=(why,))
+    return curve

@@ -1,0 +1,166 @@
+"""Learning coefficients at finite n: the variance form over β, and two temperatures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from singular.analysis import mbar
+from singular.analysis.diagnostics import all_flags, overlap_flags, pick_flags, rung_flags
+from singular.analysis.draws import Draws, read_draws
+from singular.analysis.estimate import Estimate, estimate, to_frame
+from singular.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+METHODS = ("variance", "two-temperature")
+CURVE_METHODS = ("rung", "mbar")
+
+
+def effective_learning_coefficient(
+    ladder: xr.DataTree, betas: Sequence[float] | np.ndarray | None = None, method: str = "rung"
+) -> pd.DataFrame:
+    """Estimate λ_eff(β) = β² Var_β(nL_n) = dE_β[nL_n]/d(1/β) over β.
+
+    Parameters
+    ----------
+    ladder : DataTree
+    betas : sequence of float, optional
+        Where to estimate it, in (0, 1]: all rungs above 0 if not given. At β = 0 it is 0 by definition.
+    method : str
+        ``"rung"``: from the draws of each rung alone. ``"mbar"``: from the draws of all rungs, carried
+        over to each β, rung or not; this one needs a ladder from β = 0.
+
+    Returns
+    -------
+    DataFrame
+        One row per β: ``quantity, beta, method, value, mcse, discretisation_error, target, flags``.
+        Dimensionless. λ is its limit only as β → 0 with nβ → ∞.
+
+    Raises
+    ------
+    InputError
+        If the ladder cannot be read, the method is unknown, or a β is not in (0, 1] or no rung.
+
+    References
+    ----------
+    Imai (2019), arXiv:1906.01341, eq. 8: the variance form. Shirts and Chodera (2008), J. Chem. Phys.
+    129, 124105, eq. 14 and 15: expectations away from the rungs.
+    """
+    if method not in CURVE_METHODS:
+        raise unknown_name("method", method, CURVE_METHODS)
+    draws = read_draws(ladder)
+    points = draws.betas[draws.betas > 0] if betas is None else np.asarray(betas, dtype=np.float64).ravel()
+    if points.size == 0 or not np.all((points > 0) & (points <= 1)):
+        raise InputError(f"betas={points.tolist()} must lie in (0, 1], and be at least one")
+    if method == "rung":
+        where = [draws.index(b, "betas") for b in points]
+        found = all_flags(ladder, draws, where)
+        estimates = [variance_form(draws, i, pick_flags(found, [i])) for i in where]
+    else:
+        if draws.betas[0] != 0.0 or draws.betas.size < 2:
+            raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
+        estimates = _carried_over(ladder, draws, points)
+    return to_frame(estimates, "effective_learning_coefficient")
+
+
+def learning_coefficient(
+    ladder: xr.DataTree, method: str = "variance", beta: float | None = None
+) -> Estimate:
+    """Estimate the learning coefficient as it is seen at one finite β.
+
+    Parameters
+    ----------
+    ladder : DataTree
+    method : str
+        ``"variance"``: β² Var_β(nL_n) (Imai, 2019). ``"two-temperature"``:
+        (E_β1 − E_β2) / (1/β1 − 1/β2) with β1 = ``beta`` and β2 the next rung up (Watanabe, 2013): the
+        mean of the variance form over 1/β between the two.
+    beta : float, optional
+        A rung; 1/log n if not given.
+
+    Returns
+    -------
+    Estimate
+        Dimensionless; ``target`` says what of finite n it estimates. Neither form is λ there.
+
+    Raises
+    ------
+    InputError
+        If the ladder cannot be read, the method is unknown, β is no rung or 0, or, for two
+        temperatures, the highest rung.
+
+    References
+    ----------
+    Watanabe (2013), J. Mach. Learn. Res. 14, 867, eq. 20: two temperatures.
+    Imai (2019), arXiv:1906.01341, eq. 8.
+    """
+    if method not in METHODS:
+        raise unknown_name("method", method, METHODS)
+    draws = read_draws(ladder)
+    i = draws.wbic_index() if beta is None else draws.index(beta)
+    if draws.betas[i] == 0.0:
+        raise InputError(f"beta={beta!r}: no learning coefficient is defined at 0; take a rung above it")
+    if method == "variance":
+        return variance_form(draws, i, rung_flags(ladder, draws, [i]), method="variance")
+    if i + 1 == draws.betas.size:
+        raise InputError(f"beta={draws.betas[i]:.4g} is the highest rung; two temperatures need one above it")
+    return two_temperatures(draws, i, rung_flags(ladder, draws, [i, i + 1]))
+
+
+def variance_form(draws: Draws, i: int, found: tuple[str, ...], method: str = "rung") -> Estimate:
+    """Return β² Var_β(nL_n) on the rung at position ``i``, which must lie above β = 0."""
+    beta = draws.betas[i]
+    square = (draws.nll[..., i] - draws.nll[..., i].mean()) ** 2
+    return estimate(
+        beta**2 * square.sum() / (square.size - 1),
+        beta**2 * (square - square.mean()),
+        target=_target(beta),
+        method=method,
+        beta=beta,
+        flags=found,
+    )
+
+
+def two_temperatures(draws: Draws, i: int, found: tuple[str, ...]) -> Estimate:
+    """Return the secant of E over 1/β between the rungs at positions ``i`` and ``i + 1``."""
+    hot, cold = draws.betas[i], draws.betas[i + 1]
+    gap = (draws.nll[..., i] - draws.nll[..., i + 1]) / (1 / hot - 1 / cold)
+    return estimate(
+        gap.mean(),
+        gap - gap.mean(),
+        target=f"secant of the mean nll over 1/beta between beta={hot:.3g} and {cold:.3g}",
+        method="two-temperature",
+        beta=hot,
+        flags=found,
+    )
+
+
+def _target(beta: float) -> str:
+    return f"lambda_eff at beta={beta:.3g}"
+
+
+def _carried_over(ladder: xr.DataTree, draws: Draws, points: np.ndarray) -> list[Estimate]:
+    solution = mbar.solve(draws.nll, draws.betas)
+    found = (*rung_flags(ladder, draws, range(draws.betas.size)), *overlap_flags(solution, draws.betas))
+    estimates = []
+    for beta in points:
+        _, _, weights = mbar.reweight(solution, float(beta))
+        mean, _ = mbar.expectation(solution, weights, solution.nll)
+        # the variance is stationary in the mean it is taken about, so no term for it
+        variance, influence = mbar.expectation(solution, weights, (solution.nll - mean) ** 2)
+        estimates.append(
+            estimate(
+                beta**2 * variance,
+                beta**2 * influence,
+                target=_target(beta),
+                method="mbar",
+                beta=beta,
+                flags=found,
+            )
+        )
+    return estimates
