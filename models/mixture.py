@@ -35,7 +35,7 @@ def known_component_mixture() -> Model:
         step = (0.05, 0.08)[-level]
         return Nodes(
             *rules.tensor(
-                rules.unit_interval(step, extent=2.7),
+                rules.unit_interval(step, extent=2.9),
                 rules.whole_line(step, centre=0.0, scale=0.02, reach=9 * SPREAD),
                 log_density=lambda a, b: rules.log_normal_density(b, scale=SPREAD),
             )
@@ -86,7 +86,7 @@ def free_components_mixture() -> Model:
             return rules.log_normal_density(c, c + distance, scale=SPREAD) + math.log(2.0)
 
         points, log_weights = rules.tensor(
-            rules.unit_interval(0.6 * step, extent=2.4),
+            rules.unit_interval(0.6 * step, extent=2.9),
             rules.whole_line(1.8 * step, centre=float(np.mean(data["y"])), scale=scale, reach=7 * SPREAD),
             rules.half_line(step, lowest=1e-9, highest=10 * SPREAD),
             log_density=log_density,

@@ -50,7 +50,7 @@ def tanh_network(hidden: int) -> Model:
 
     def nodes(data: Data, level: int) -> Nodes:
         step = STEPS[hidden][-level]
-        ratios = [rules.unit_interval(step, extent=2.7)] * (hidden - 1)
+        ratios = [rules.unit_interval(step, extent=2.9)] * (hidden - 1)
         folds = math.log(2.0**hidden * math.factorial(hidden))
 
         def log_density(first, *ratios):

@@ -34,8 +34,8 @@ class Exact:
         One row for each β asked for, in that order: ``beta``, ``free_energy``, ``mean_nll``,
         ``variance_nll`` (nats, nats, nats²), ``effective_learning_coefficient`` (β² Var), the
         ``error_…`` of the first, second and last of them, and ``phase:<name>``, posterior masses.
-        An error is the difference from a coarser rule (which overstates it), or one standard error
-        over the replicates of a randomised rule.
+        An error is the difference from a coarser rule, which overstates it (for F no less than |F(0)|,
+        which should be 0), or one standard error over the replicates of a randomised rule.
     route : str
         What is done in closed form and what numerically.
     problem : str
@@ -87,9 +87,7 @@ def quadrature(problem: Any, betas: Sequence[float] | np.ndarray | float) -> Exa
     """
     model = problem.model
     if model is None or model.integral is None:
-        raise InputError(
-            f"problem={problem.name!r} has no exact integral: allowed is a catalogue model with one"
-        )
+        raise InputError(f"problem={problem.name!r} has no exact integral: allowed is a catalogue model with one")
     grid = _checked(betas)
     data = {name: np.asarray(value, dtype=np.float64) for name, value in problem.kwargs.items()}
     fine = model.integral.nodes(data, 0)
@@ -125,6 +123,8 @@ def _with_errors(
     else:
         other = _numbers(coarse.log_weights, betas, _terms(integral, coarse, betas, data, n))
         errors = {name: np.abs(numbers[name] - other[name]) for name in WITH_ERROR}
+        missing = abs(logsumexp(fine.log_weights))  # what both levels leave out of the prior, F(0) = 0
+        errors["free_energy"] = np.maximum(errors["free_energy"], missing)
     return {**numbers, **{f"error_{name}": error for name, error in errors.items()}}
 
 
@@ -145,9 +145,7 @@ def _evaluate(log_likelihood, regions, points, betas, data):
     return jax.vmap(at)(betas)
 
 
-def _terms(
-    integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: int
-) -> Mapping[str, np.ndarray]:
+def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: int) -> Mapping[str, np.ndarray]:
     """Evaluate over all nodes, a chunk at a time and every chunk of one shape."""
     count = len(nodes.log_weights)
     names = ["value", "first", "second", *(f"phase:{name}" for name in integral.regions)]
@@ -165,12 +163,10 @@ def _terms(
                 device_data,
             )
             pieces.append([np.asarray(column)[:, : count - start] for column in out])
-    return {name: np.concatenate(part, axis=1) for name, part in zip(names, zip(*pieces), strict=True)}
+    return {name: np.concatenate(part, axis=1) for name, part in zip(names, zip(*pieces, strict=True), strict=True)}
 
 
-def _numbers(
-    log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _numbers(log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     logs = log_weights + terms["value"]
     log_evidence = logsumexp(logs, axis=1)
     share = np.exp(logs - log_evidence[:, None])
@@ -190,10 +186,5 @@ def _numbers(
 def _spread(nodes: Nodes, betas: np.ndarray, terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return one standard error of each number, over the blocks of a randomised rule."""
     blocks = np.split(np.arange(len(nodes.log_weights)), nodes.replicates)
-    each = [
-        _numbers(nodes.log_weights[b], betas, {name: v[:, b] for name, v in terms.items()}) for b in blocks
-    ]
-    return {
-        name: np.std([r[name] for r in each], axis=0, ddof=1) / np.sqrt(nodes.replicates)
-        for name in WITH_ERROR
-    }
+    each = [_numbers(nodes.log_weights[b], betas, {name: v[:, b] for name, v in terms.items()}) for b in blocks]
+    return {name: np.std([r[name] for r in each], axis=0, ddof=1) / np.sqrt(nodes.replicates) for name in WITH_ERROR}
