@@ -27,3 +27,24 @@ lock: | $(UV) ## pin every dependency anew
 
 study: $(READY) ## run the main job: sample, compare with the exact answers, write out/report.html
 	$(BIN)/singular study
+
+lint: $(READY) ## style, types and the one-way imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/basedpyright --level error
+
+test: lint ## everything: style, types, imports, every test
+	$(BIN)/pytest -q
+
+quick: $(READY) ## the tests that take no more than a few seconds each
+	$(BIN)/pytest -q -m "not slow"
+
+validate: $(READY) ## 40 seeds of every estimator against the exact answers; writes docs/validation.md
+	$(BIN)/python benchmarks/validate.py
+
+bench: $(READY) ## gradients per second beside a bare leapfrog loop
+	$(BIN)/python benchmarks/throughput.py
+
+clean: ## remove results and caches, keep the environment
+	rm -rf out dist .pytest_cache .ruff_cache

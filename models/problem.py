@@ -40,6 +40,8 @@ class Problem:
         Seed of the simulated data, None for data of the user's.
     sample_size : int or None
         Overrides ``n``.
+    unbounded : bool
+        Whether the likelihood is known to grow without limit somewhere; the reference is flagged then.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Problem:
     model: Model | None = None
     seed: int | None = None
     sample_size: int | None = None
+    unbounded: bool = False
 
     @classmethod
     def from_numpyro(cls, fn: Callable[..., Any], *args, **kwargs) -> Problem:
@@ -160,7 +163,7 @@ class Problem:
         if self.model is not None and self.model.optimum is not None:
             with jax.enable_x64(True):
                 start = self.parts.unconstrain(dict(self.model.optimum))
-        return find_reference(self.parts, start)
+        return find_reference(self.parts, start, self.unbounded)
 
     def check(self, draws: int = 64) -> None:
         """Refuse a model whose likelihood is not finite at draws from the prior."""
