@@ -141,9 +141,7 @@ def mean_energies(curves: Sequence[Curve], references: Mapping[str, float]) -> F
     return figure
 
 
-def growth(
-    shares: pd.DataFrame, draws: Mapping[int, tuple[np.ndarray, np.ndarray]], half_width: float
-) -> Figure:
+def growth(shares: pd.DataFrame, draws: Mapping[int, tuple[np.ndarray, np.ndarray]], half_width: float) -> Figure:
     """Draw where the posterior mass of the product regression sits as n grows.
 
     Parameters
@@ -186,9 +184,7 @@ def growth(
         axes.axvline(0, color=ORANGE, lw=1.2, zorder=1)
         axes.plot(first, second, ".", ms=2.2, color=BLUE, alpha=0.35, mew=0, zorder=2)
         side = 2 * half_width
-        axes.add_patch(
-            Rectangle((-half_width, -half_width), side, side, fill=False, ec=VERMILION, lw=1.4, zorder=3)
-        )
+        axes.add_patch(Rectangle((-half_width, -half_width), side, side, fill=False, ec=VERMILION, lw=1.4, zorder=3))
         axes.set(xlim=(-3.6, 3.6), ylim=(-3.6, 3.6), aspect="equal")
         finish(axes, f"n = {n:,}", "w1", "w2" if column == 0 else "")
     return figure
@@ -232,9 +228,7 @@ def _finding(curves: Sequence[Curve], quantity: str) -> str:
     """Say how many of the estimates lie within two standard errors of the exact curve."""
     inside = total = 0
     for curve in curves:
-        seen = curve.estimate[(curve.estimate["beta"] > 0) & (curve.estimate["mcse"] > 0)].dropna(
-            subset=["exact"]
-        )
+        seen = curve.estimate[(curve.estimate["beta"] > 0) & (curve.estimate["mcse"] > 0)].dropna(subset=["exact"])
         inside += int((np.abs(seen["value"] - seen["exact"]) <= 2 * seen["mcse"]).sum())
         total += len(seen)
     if not total:

@@ -23,8 +23,8 @@ def ladder(name: str, rungs: pd.DataFrame, nll: np.ndarray) -> Figure:
     ----------
     name : str
     rungs : DataFrame
-        One row for each rung: ``beta``, ``swap_rate`` (with the next rung up; NaN on the last), ``r_hat`` and
-        ``ess`` of nll.
+        One row for each rung: ``beta``, ``swap_acceptance`` (with the next rung up; NaN on the last), ``rhat`` and
+        ``ess_bulk`` of nll.
     nll : (chain, draw) float
         At β = 1, nats.
 
@@ -35,25 +35,23 @@ def ladder(name: str, rungs: pd.DataFrame, nll: np.ndarray) -> Figure:
     figure = new_figure(13.2, 2.9)
     swaps, mixing, trace, ranks = figure.subplots(1, 4, width_ratios=(1, 1, 1.3, 1))
     place = np.arange(len(rungs))
-    rate = rungs["swap_rate"].to_numpy(dtype=float)
+    rate = rungs["swap_acceptance"].to_numpy(dtype=float)
     swaps.bar(place[:-1] + 0.5, rate[:-1], 0.8, color=BLUE)
     swaps.set_ylim(0, 1)
     _ticks(swaps, rungs)
     lowest = np.nanmin(rate) if np.isfinite(rate).any() else np.nan
     finish(swaps, f"lowest swap rate {lowest:.2f}", "rung, β", "swap acceptance, next rung")
 
-    mixing.plot(place, rungs["ess"], "o-", color=BLUE, mfc="white", ms=4, lw=1)
+    mixing.plot(place, rungs["ess_bulk"], "o-", color=BLUE, mfc="white", ms=4, lw=1)
     mixing.axhline(nll.size, color=GREY, ls=":", lw=1)
-    mixing.set_ylim(0, 1.12 * max(nll.size, rungs["ess"].max()))
+    mixing.set_ylim(0, 1.12 * max(nll.size, rungs["ess_bulk"].max()))
     _ticks(mixing, rungs)
-    finish(mixing, f"ESS of nll ≥ {rungs['ess'].min():.0f}, R̂ ≤ {rungs['r_hat'].max():.3f}",
+    finish(mixing, f"ESS of nll ≥ {rungs['ess_bulk'].min():.0f}, R̂ ≤ {rungs['rhat'].max():.3f}",
            "rung, β", f"ESS of nll (of {nll.size} draws)")  # fmt: skip
 
     step = max(1, nll.shape[1] // 500)
     for chain, values in enumerate(nll):
-        trace.plot(
-            np.arange(0, nll.shape[1], step), values[::step], lw=0.5, color=CHAINS[chain % 4], alpha=0.8
-        )
+        trace.plot(np.arange(0, nll.shape[1], step), values[::step], lw=0.5, color=CHAINS[chain % 4], alpha=0.8)
     finish(trace, "nll at β = 1, each chain a colour", "draw", "nll, nats")
 
     bins = 20
@@ -76,7 +74,8 @@ def overview(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        One row for each ladder: ``problem``, ``n``, ``r_hat``, ``ess``, ``swap_rate``, ``divergences`` (a share).
+        One row for each ladder: ``problem``, ``n``, ``rhat``, ``ess_bulk``, ``swap_acceptance`` and
+        ``divergences``, a share.
 
     Returns
     -------
@@ -85,8 +84,12 @@ def overview(table: pd.DataFrame) -> Figure:
     figure = new_figure(12.5, 0.24 * len(table) + 1.3)
     panels = figure.subplots(1, 4, sharey=True)
     place = np.arange(len(table))[::-1]
-    limits = (("r_hat", "largest R̂ of nll", 1.01, 1), ("ess", "smallest ESS of nll", 400, -1),
-              ("swap_rate", "lowest swap rate", 0.1, -1), ("divergences", "share of divergent steps", 0.001, 1))  # fmt: skip
+    limits = (
+        ("rhat", "largest R̂ of nll", 1.01, 1),
+        ("ess_bulk", "smallest ESS of nll", 400, -1),
+        ("swap_acceptance", "lowest swap acceptance", 0.1, -1),
+        ("divergences", "share of divergent steps", 0.001, 1),
+    )
     for axes, (column, label, limit, bad) in zip(panels, limits, strict=True):
         values = table[column].to_numpy(dtype=float)
         worse = bad * values > bad * limit

@@ -88,9 +88,7 @@ def density(velocity: np.ndarray, grid: np.ndarray, curves: dict[str, np.ndarray
         _band(axes, grid, values)
         finish(axes, name, "velocity, 1000 km/s", "density per 1000 km/s" if axes is panels[0] else "")
         axes.set_ylim(-0.012, 0.32)
-    figure.suptitle(
-        "Galaxy velocities: data (grey), posterior mean and 90 % band of the density", fontsize=11
-    )
+    figure.suptitle("Galaxy velocities: data (grey), posterior mean and 90 % band of the density", fontsize=11)
     return figure
 
 

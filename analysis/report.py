@@ -68,11 +68,7 @@ def render(title: str, findings: Sequence[str], sections: Sequence[Section], fac
     """
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = (
-        resources.files("singular.analysis").joinpath("templates", "report.html").read_text(encoding="utf-8")
-    )
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    text = resources.files("singular.analysis").joinpath("templates", "report.html").read_text(encoding="utf-8")
     template = environment.from_string(text)
     return template.render(title=title, findings=findings, sections=sections, facts=facts)

@@ -20,6 +20,8 @@ from singular.errors import InputError, unknown_name
 from singular.models.problem import Problem
 
 COMPONENTS = range(1, 7)
+GALAXIES_SOURCE = "82 velocities: Postman, Huchra and Geller (1986), Roeder (1990); prior of Carlin and Chib (1995)"
+NILE_SOURCE = "100 years of flow: Cobb (1978)"
 HIDDEN = range(5)
 NAMES = (*(f"galaxies-{k}" for k in COMPONENTS), *(f"nile-{h}" for h in HIDDEN))
 """Names that `problem` takes."""
@@ -133,6 +135,24 @@ def problem(name: str) -> Problem:
     return {"galaxies": galaxies, "nile": nile}[family](int(size))
 
 
+def members() -> list[tuple[str, str, int, str]]:
+    """Return (name, family, number of parameters, source) of each problem here.
+
+    Examples
+    --------
+    >>> members()[2][:3]
+    ('galaxies-3', 'normal mixture, real data', 8)
+    """
+    mixtures = [(f"galaxies-{k}", "normal mixture, real data", 3 * k - 1, GALAXIES_SOURCE) for k in COMPONENTS]
+    networks = [(f"nile-{h}", "tanh network, real data", 3 * h + 2, NILE_SOURCE) for h in HIDDEN]
+    return mixtures + networks
+
+
+def unbounded(name: str) -> bool:
+    """Say whether the likelihood of a problem has no maximum: a mixture's component may close in on one datum."""
+    return name in NAMES and name.startswith("galaxies-") and name != "galaxies-1"
+
+
 def normal_mixture_density(velocity, components):
     """The NumPyro model of `galaxies`."""
     mean = numpyro.sample("mean", dist.Normal(20.0, 10.0).expand([components]).to_event(1))
@@ -164,7 +184,5 @@ def _standardise(column: np.ndarray) -> np.ndarray:
 
 def _size(argument: str, value: int, allowed: range) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value not in allowed:
-        raise InputError(
-            f"{argument}={value!r} must be a whole number from {allowed.start} to {allowed.stop - 1}"
-        )
+        raise InputError(f"{argument}={value!r} must be a whole number from {allowed.start} to {allowed.stop - 1}")
     return int(value)

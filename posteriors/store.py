@@ -89,16 +89,12 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
     try:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load().copy()
-    except (
-        Exception
-    ) as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError as the damage falls
+    except Exception as error:  # h5py raises OSError, KeyError, RuntimeError or ValueError as the damage falls
         reason = "is cut short or damaged" if _looks_like_hdf5(path) else "is not a netCDF-4 file"
         raise StoreError(f"{path}: {reason} ({type(error).__name__}: {error})") from error
     if tree.attrs.get("format") != FORMAT:
         found = tree.attrs.get("format", "none")
-        raise StoreError(
-            f"{path}: was not written by singular (attribute 'format' is {found!r}, not {FORMAT!r})"
-        )
+        raise StoreError(f"{path}: was not written by singular (attribute 'format' is {found!r}, not {FORMAT!r})")
     missing = [group for group in GROUPS if group not in tree.children]
     if missing:
         raise StoreError(f"{path}: has no group {', '.join(missing)}; it is not a whole ladder")
@@ -148,9 +144,7 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         os.replace(temporary, path)
     except OSError as error:
-        raise StoreError(
-            f"{path}: could not be written ({error.strerror or error}); nothing was changed"
-        ) from error
+        raise StoreError(f"{path}: could not be written ({error.strerror or error}); nothing was changed") from error
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -42,9 +42,7 @@ def test_the_mixture_density_is_the_formula():
     w = {"mean": [9.0, 21.0, 33.0], "variance": [0.5, 4.0, 1.5], "weight": [0.1, 0.85, 0.05]}
     v = problem.kwargs["velocity"][:, None]
     terms = np.log(w["weight"]) + stats.norm.logpdf(v, w["mean"], np.sqrt(w["variance"]))
-    log_prior = (
-        stats.norm.logpdf(w["mean"], 20, 10).sum() + stats.invgamma.logpdf(w["variance"], 3, scale=20).sum()
-    )
+    log_prior = stats.norm.logpdf(w["mean"], 20, 10).sum() + stats.invgamma.logpdf(w["variance"], 3, scale=20).sum()
     log_prior += np.log(2) + np.log(w["variance"]).sum() + np.log(w["weight"]).sum()
     with jax.enable_x64(True):
         z = jnp.asarray(problem.parts.unconstrain({k: np.asarray(x) for k, x in w.items()}))
@@ -57,9 +55,7 @@ def test_a_far_galaxy_does_not_underflow():
     problem = real.galaxies(2)
     w = {"mean": np.full(2, -300.0), "variance": np.full(2, 0.01), "weight": np.full(2, 0.5)}
     with jax.enable_x64(True):
-        nll, slope = jax.value_and_grad(lambda z: problem.parts.split(z)[1])(
-            jnp.asarray(problem.parts.unconstrain(w))
-        )
+        nll, slope = jax.value_and_grad(lambda z: problem.parts.split(z)[1])(jnp.asarray(problem.parts.unconstrain(w)))
     assert np.isfinite(nll) and np.isfinite(slope).all()
 
 
@@ -68,9 +64,7 @@ def test_the_network_density_is_the_formula():
     w = {"level": 0.1, "amplitude": [-1.0, 0.3], "slope": [4.0, -1.0], "centre": [-0.8, 0.5], "variance": 0.6}
     x, y = problem.kwargs["x"], problem.kwargs["y"]
     assert x.mean() == pytest.approx(0, abs=1e-12) and y.std() == pytest.approx(1)
-    mean = w["level"] + np.tanh(np.multiply(w["slope"], x[:, None] - w["centre"])) @ np.asarray(
-        w["amplitude"]
-    )
+    mean = w["level"] + np.tanh(np.multiply(w["slope"], x[:, None] - w["centre"])) @ np.asarray(w["amplitude"])
     with jax.enable_x64(True):
         z = jnp.asarray(problem.parts.unconstrain({k: np.asarray(v) for k, v in w.items()}))
         nll = problem.parts.split(z)[1]

@@ -69,9 +69,7 @@ def test_a_file_is_readable_by_others_as_any_file_is(ladder, tmp_path):
 
 
 def foreign(path):
-    xr.DataTree.from_dict({"/posterior": xr.Dataset({"w": ("draw", np.zeros(3))})}).to_netcdf(
-        path, engine="h5netcdf"
-    )
+    xr.DataTree.from_dict({"/posterior": xr.Dataset({"w": ("draw", np.zeros(3))})}).to_netcdf(path, engine="h5netcdf")
 
 
 def no_groups(path):

@@ -1,0 +1,194 @@
+"""The study's report: which tables and pictures it has, and what is said beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from singular.analysis import figures, figures_diagnostics, figures_real, fits
+from singular.analysis.cases import Outcome
+from singular.analysis.report import Picture, Section, Table, render
+from singular.analysis.tables import readable
+from singular.models import real
+from singular.models.product import CROSSING
+from singular.posteriors import store
+
+SCATTERED = 3000
+GRID = np.linspace(6.0, 38.0, 400)
+LABELS = {"galaxies": "number of normals", "nile": "number of hidden units"}
+
+
+def write_report(
+    out: Path,
+    made: Sequence[Outcome],
+    measured: Sequence[Outcome],
+    grown: Sequence[Outcome],
+    table: pd.DataFrame,
+    sizes: pd.DataFrame,
+    growth: pd.DataFrame,
+) -> Path:
+    """Draw every picture of a study into ``out/figures`` and write ``out/report.html``; return its path."""
+
+    def picture(name: str, caption: str, figure) -> Picture:
+        content = figure if isinstance(figure, bytes) else figures.png(figure)
+        store.write(out / "figures" / f"{name}.png", content)
+        return Picture(caption, content)
+
+    sections = []
+    if made:
+        sections.append(_made(made, table, picture))
+    if measured:
+        sections.append(_measured(measured, sizes, picture))
+    if grown:
+        sections.append(_grown(grown, growth, picture))
+    everything = [*made, *measured, *grown]
+    sections.append(_ladders(everything, picture))
+    page = render("Singular models: the study", findings(table, sizes, growth), sections, facts(everything))
+    return store.write(out / "report.html", page)
+
+
+def findings(table: pd.DataFrame, sizes: pd.DataFrame, growth: pd.DataFrame) -> list[str]:
+    """Return what the tables say, a sentence each."""
+    said = []
+    known = table.dropna(subset=["free_energy_exact"]) if len(table) else table
+    if len(known):
+        gap = (known["free_energy"] - known["free_energy_exact"]).abs()
+        z = gap / known["free_energy_mcse"]
+        said.append(
+            f"Free energy: over {len(known)} made models the ladder is at most {gap.max():.3f} nats from the exact "
+            f"value, {z.max():.1f} standard errors at worst."
+        )
+        off = (known["bic"] - known["free_energy_exact"]).abs()
+        worst = known.loc[off.idxmax()]
+        said.append(f"BIC misses the exact free energy by up to {off.max():.1f} nats ({worst['model']}).")
+    for data_set, group in sizes.groupby("data_set", sort=False) if len(sizes) else ():
+        best = group.loc[group["probability"].idxmax()]
+        bic = group.loc[group["bic"].idxmin()]
+        said.append(
+            f"{data_set}: the free energy favours {best['size']} ({LABELS.get(data_set, 'size')}) with probability "
+            f"{best['probability']:.2f} ± {best['probability_mcse']:.2f}; BIC favours {bic['size']}."
+        )
+    crossing = growth[growth["phase"] == "crossing"] if len(growth) else growth
+    if len(crossing) > 1:
+        first, last = crossing.iloc[0], crossing.iloc[-1]
+        said.append(
+            f"Product regression: the crossing holds {first['exact']:.2f} of the posterior mass at n = {first['n']:,} "
+            f"and {last['exact']:.2f} at n = {last['n']:,} (exact)."
+        )
+    return said
+
+
+def facts(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    """Return the settings and versions the ladders carry, each once."""
+    if not outcomes:
+        return {}
+    attributes = outcomes[0].facts
+    settings, versions = json.loads(attributes["settings"]), json.loads(attributes["versions"])
+    shown = {k: str(v) for k, v in settings.items() if v is not None}
+    return {"sampler": str(attributes["sampler"]), **shown, "seed": str(attributes["sampler_seed"]), **versions}
+
+
+def _made(outcomes: Sequence[Outcome], table: pd.DataFrame, picture) -> Section:
+    references = {o.job.name: o.reference for o in outcomes}
+    text = (
+        "Data were simulated from each model's truth. λ_eff is the variance form at β = 1/log n, and F is F_n(1) by "
+        "MBAR; ± is one Monte Carlo standard error; the exact values are for this n and these data. λ is the limit of "
+        "large n: an estimate is right if it meets the exact value, not λ.",
+        "BIC/2 is nL_n(ŵ) + (d/2) log n, on the scale of F.",
+    )
+    return Section(
+        "Made data: every number beside the exact one",
+        text,
+        [Table("Nats, but for d, λ, m and λ_eff.", readable(table))],
+        [
+            picture(
+                "effective-coefficient",
+                "The effective learning coefficient over β: the learning coefficient as seen at each resolution.",
+                figures.effective_coefficients([_curve(o, "effective_learning_coefficient") for o in outcomes]),
+            ),
+            picture(
+                "mean-nll",
+                "Mean of nLₙ above its lowest value. The law λ/β of large n is a straight line here.",
+                figures.mean_energies([_curve(o, "mean_nll") for o in outcomes], references),
+            ),
+        ],
+    )
+
+
+def _curve(outcome: Outcome, quantity: str) -> figures.Curve:
+    column = None if outcome.curve is None else outcome.curve[["beta", quantity]].rename(columns={quantity: "value"})
+    return figures.Curve(
+        outcome.job.name,
+        outcome.curve_of(quantity)[["beta", "value", "mcse", "exact"]],
+        column,
+        outcome.wbic_beta,
+        outcome.learning_coefficient,
+        outcome.dim / 2,
+    )
+
+
+def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Section:
+    pictures = []
+    for data_set, group in sizes.groupby("data_set", sort=False):
+        of = [o for o in outcomes if o.job.name.startswith(f"{data_set}-")]
+        ladders = {f"size {o.job.name.rsplit('-', 1)[1]}": store.load(o.job.path) for o in of}
+        label = f"{data_set}: {LABELS[str(data_set)]}"
+        caption = f"{data_set}: free energy, WBIC and BIC by size, and the model probabilities they give."
+        pictures.append(picture(f"{data_set}-sizes", caption, figures_real.sizes(group, label)))
+        if data_set == "galaxies":
+            velocity = real.read("galaxies")["velocity_km_per_s"] / 1000
+            curves = {name: fits.mixture_density(tree, GRID) for name, tree in ladders.items()}
+            figure = figures_real.density(velocity, GRID, curves)
+        else:
+            columns = real.read("nile")
+            curves = {name: fits.mean_flow(tree) for name, tree in ladders.items()}
+            figure = figures_real.regression(columns["year"], columns["flow_1e8_m3"], curves)
+        pictures.append(picture(f"{data_set}-fit", f"{data_set}: posterior of the fitted curve by size.", figure))
+    text = (
+        "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "
+        "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum: BIC is then read "
+        "at the best interior optimum that was found.",
+    )
+    return Section("Real data: how many units", text, [Table("F, WBIC and BIC/2 in nats.", readable(sizes))], pictures)
+
+
+def _grown(outcomes: Sequence[Outcome], growth: pd.DataFrame, picture) -> Section:
+    draws = {}
+    for o in outcomes:
+        w = fits.posterior_draws(store.load(o.job.path), SCATTERED)
+        draws[o.n] = (w["w1"], w["w2"])
+    text = (
+        "y = w₁w₂x + noise with truth 0: the optimal set is the two axes. The crossing is the square |w₁|, |w₂| < "
+        f"{CROSSING}; away from it, a draw belongs to the axis that it is nearer to. λ = 1/2 everywhere on the axes, and "
+        "m = 2 at the crossing alone, so the share of the axes falls no faster than 1/log n.",
+    )
+    return Section(
+        "Where the posterior mass sits as n grows",
+        text,
+        [Table("Share of posterior mass at β = 1.", readable(growth))],
+        [picture("growth", "Shares of the three regions by n, and draws on the optimal set.",
+                 figures.growth(growth, draws, CROSSING))],
+    )  # fmt: skip
+
+
+def _ladders(outcomes: Sequence[Outcome], picture) -> Section:
+    worst = pd.DataFrame([o.worst for o in outcomes])
+    inner = [
+        Section(
+            f"{o.job.path.stem} (n = {o.n:,})" + (f": {o.flags}" if o.flags else ""),
+            (f"Round trips by chain: {o.round_trips}." if o.round_trips else "",),
+            [
+                Table("Each rung: R̂ and ESS of nll.", readable(o.rungs)),
+                Table("At β = 1, functions that no relabelling changes.", readable(o.invariants)),
+            ],
+            [picture(f"ladder-{o.job.path.stem}", f"{o.job.path.stem}: swaps, mixing, trace and ranks.", o.picture)],
+            folded=True,
+        )
+        for o in outcomes
+    ]
+    overview = picture("ladders", "The worst rung of every ladder.", figures_diagnostics.overview(worst))
+    return Section("How the ladders ran", (), [Table("Worst rungs.", readable(worst))], [overview], sections=inner)

@@ -1,0 +1,216 @@
+"""The tables of a study: by model, by model size, by n; and how numbers are written for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from singular.models import catalogue, real
+
+if TYPE_CHECKING:
+    from singular.analysis.cases import Outcome
+
+HEADINGS = {
+    "half_d": "d/2",
+    "learning_coefficient": "λ",
+    "multiplicity": "m",
+    "lambda_eff_exact": "λ_eff exact",
+    "lambda_eff": "λ_eff",
+    "wbic": "WBIC",
+    "wbic_exact": "WBIC exact",
+    "free_energy_exact": "F exact",
+    "free_energy": "F",
+    "bic": "BIC/2",
+    "data_set": "data",
+    "probability": "P(size)",
+    "probability_bic": "P(size) by BIC",
+    "mcse": "±",
+    "rhat": "R̂",
+    "ess_bulk": "ESS",
+    "ess_tail": "tail ESS",
+    "discretisation_error": "discretisation",
+}
+"""Column name in CSV and JSON -> heading for people. ``…_mcse`` is shown as ±."""
+
+
+def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Return one row for each made problem: what is exact, what the ladder gave, what BIC says.
+
+    ``lambda_eff`` is the variance form at β = 1/log n, ``free_energy`` is F_n(1) by MBAR, ``bic`` is
+    nL_n(ŵ) + d/2 log n on the same scale; all but ``lambda_eff`` in nats.
+    """
+    rows = [
+        {
+            "model": o.job.name,
+            "n": o.n,
+            "d": o.dim,
+            "half_d": o.dim / 2,
+            "learning_coefficient": math.nan if o.learning_coefficient is None else o.learning_coefficient,
+            "multiplicity": o.multiplicity,
+            "lambda_eff_exact": o.lambda_eff["exact"],
+            "lambda_eff": o.lambda_eff["value"],
+            "lambda_eff_mcse": o.lambda_eff["mcse"],
+            "wbic_exact": o.wbic["exact"],
+            "wbic": o.wbic["value"],
+            "wbic_mcse": o.wbic["mcse"],
+            "free_energy_exact": o.free_energy["exact"],
+            "free_energy": o.free_energy["value"],
+            "free_energy_mcse": o.free_energy["mcse"],
+            "bic": o.bic,
+            "flags": o.flags,
+        }
+        for o in outcomes
+    ]
+    return pd.DataFrame(rows)
+
+
+def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Return one row for each real problem: free energy, WBIC and BIC by size, and the probability of each size.
+
+    The probabilities are exp(−F) and exp(−BIC/2) over the sizes of one data set, equal before the data.
+    """
+    rows = []
+    for o in outcomes:
+        data_set, size = o.job.name.rsplit("-", 1)
+        row = {"data_set": data_set, "size": int(size), "d": o.dim, "n": o.n}
+        for name, number in (("free_energy", o.free_energy), ("wbic", o.wbic)):
+            row |= {name: number["value"], f"{name}_mcse": number["mcse"]}
+        rows.append({**row, "bic": o.bic, "flags": o.flags})
+    frame = pd.DataFrame(rows)
+    parts = []
+    for _, group in frame.groupby("data_set", sort=False):
+        share, error = probabilities(group["free_energy"].to_numpy(), group["free_energy_mcse"].to_numpy())
+        by_bic, _ = probabilities(group["bic"].to_numpy(), np.zeros(len(group)))
+        parts.append(group.assign(probability=share, probability_mcse=error, probability_bic=by_bic))
+    frame = pd.concat(parts, ignore_index=True)
+    return frame[[c for c in frame if c != "flags"] + ["flags"]]
+
+
+def probabilities(free_energy: np.ndarray, mcse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return model probabilities exp(−F)/Σ exp(−F) and their standard errors from independent errors of F.
+
+    Examples
+    --------
+    >>> share, error = probabilities(np.array([1.0, 1.0]), np.array([0.1, 0.1]))
+    >>> share.tolist(), error.round(4).tolist()
+    ([0.5, 0.5], [0.0354, 0.0354])
+    """
+    share = np.exp(-(free_energy - free_energy.min()))
+    share /= share.sum()
+    gradient = np.outer(share, share) - np.diag(share)
+    return share, np.sqrt((gradient**2 * mcse**2).sum(axis=1))
+
+
+def growth_table(outcomes: Sequence[Outcome], exact: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of each phase by n: sampled with its error where it was, exact at every size asked for."""
+    sampled = [o.phases[["phase", "value", "mcse"]].assign(n=o.n) for o in outcomes]
+    columns = ["n", "phase", "value", "mcse"]
+    seen = pd.concat(sampled, ignore_index=True)[columns] if sampled else pd.DataFrame(columns=columns)
+    table = exact.merge(seen, on=["n", "phase"], how="outer", sort=False)
+    order = {phase: i for i, phase in enumerate(dict.fromkeys(exact["phase"]))}
+    table = table.sort_values(["n", "phase"], key=lambda c: c.map(order) if c.name == "phase" else c)
+    return table[["n", "phase", "value", "mcse", "exact"]].reset_index(drop=True)
+
+
+def headline(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that are no curve over β, with the columns people read."""
+    keep = rows["method"] != "rung"
+    columns = ["quantity", "method", "beta", "value", "mcse", "discretisation_error", "exact", "flags"]
+    return rows.loc[keep, columns].reset_index(drop=True)
+
+
+def catalogue_frame() -> pd.DataFrame:
+    """Return ``models.table()`` with a row for each real problem below it."""
+    made = catalogue.table()
+    rows = [
+        {"name": name, "family": family, "d": dim, "d/2": Fraction(dim, 2), "oracle": "", "source": source}
+        for name, family, dim, source in real.members()
+    ]
+    return pd.concat([made, pd.DataFrame(rows, columns=made.columns).astype(object)], ignore_index=True)
+
+
+def readable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as strings for people: each number to the digits its error leaves, ± columns named so.
+
+    Examples
+    --------
+    >>> readable(pd.DataFrame({"wbic": [703.12345], "wbic_mcse": [0.0123]})).to_dict("records")
+    [{'WBIC': '703.123', '±': '0.012'}]
+    """
+    columns, names = [], []
+    for name in frame.columns:
+        error = next((frame[e] for e in (f"{name}_mcse", f"{name.removesuffix('_exact')}_mcse") if e in frame), None)
+        if error is None and name in ("value", "exact") and "mcse" in frame:
+            error = frame["mcse"]
+        own = name == "mcse" or name.endswith("_mcse")
+        error = frame[name] if own else error
+        errors = [math.nan] * len(frame) if error is None else error
+        columns.append([_cell(name, value, e) for value, e in zip(frame[name], errors, strict=True)])
+        names.append("±" if own else HEADINGS.get(name, name))
+    out = pd.DataFrame(dict(enumerate(columns)), dtype=object)
+    out.columns = names
+    return out
+
+
+def as_json(frame: pd.DataFrame) -> str:
+    """Return the rows as a JSON array of objects; NaN and None are null, fractions are numbers."""
+    rows = [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+    return json.dumps(rows, ensure_ascii=False, indent=1, allow_nan=False)
+
+
+def digits(error: float) -> int:
+    """Return how many decimals show two figures of an error.
+
+    Examples
+    --------
+    >>> digits(0.0123), digits(4.2), digits(float("nan"))
+    (3, 1, 3)
+    """
+    if not math.isfinite(error) or error <= 0:
+        return 3
+    return int(min(8, max(0, 1 - math.floor(math.log10(error)))))
+
+
+def _cell(name: str, value: object, error: float) -> str:
+    if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
+        return ""
+    if isinstance(value, Fraction) or name == "learning_coefficient":
+        return str(Fraction(value).limit_denominator(1000))  # pyright: ignore[reportArgumentType]
+    if isinstance(value, str | bool | np.bool_):
+        return str(value)
+    if isinstance(value, int | np.integer) or name in (
+        "n",
+        "seed",
+        "d",
+        "multiplicity",
+        "size",
+        "ess_bulk",
+        "ess_tail",
+        "rungs",
+        "diverging",
+    ):
+        return f"{float(value):.0f}"  # pyright: ignore[reportArgumentType]
+    number = float(value)  # pyright: ignore[reportArgumentType]
+    if name == "beta":
+        return f"{number:.4g}"
+    if name in ("half_d", "z"):
+        return f"{number:.1f}"
+    if name == "bic":
+        return f"{number:.2f}"
+    return f"{number:.{digits(error)}f}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Fraction):
+        return float(value)
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

@@ -1,0 +1,6 @@
+"""``python -m singular``."""
+
+from singular.cli import main
+
+if __name__ == "__main__":
+    main()

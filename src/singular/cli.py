@@ -1,0 +1,240 @@
+"""The ``singular`` command: parse, call one function, print. No arithmetic; help imports nothing heavy."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from singular.errors import InputError, SingularError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="singular",
+    help="Bayesian statistics on singular models: tempered NUTS ladders, free energy and learning coefficients, "
+    "each number with its error and beside the exact one.",
+    epilog="Start with: singular models, then singular sample tanh-2, or the whole of it: singular study.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Model = Annotated[str, typer.Argument(help="A name that `singular models` lists.", metavar="MODEL")]
+Models = Annotated[list[str], typer.Argument(help="Names that `singular models` lists.", metavar="MODEL...")]
+Seed = Annotated[int, typer.Option(help="Seed of the simulated data and of the sampler.", min=0)]
+Size = Annotated[int, typer.Option("--n", help="Observations to simulate; real data have their own.", min=1)]
+Chains = Annotated[int, typer.Option(help="Independent ladders; errors come from comparing them.", min=1)]
+Draws = Annotated[int, typer.Option(help="Draws kept on every rung of each chain.", min=4)]
+Warmup = Annotated[int, typer.Option(help="Adaptation rounds before them.", min=0)]
+Json = Annotated[bool, typer.Option("--json", help="Print tidy rows as JSON and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+
+
+def guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn the package's own errors into one line and exit code 2, and Ctrl-C into 130."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except SingularError as error:
+            typer.echo(f"singular: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            typer.echo("singular: interrupted; what was finished is kept", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
+    return run
+
+
+@app.command()
+@guarded
+def study(
+    out: Annotated[Path, typer.Option(help="Folder for ladders, tables, pictures and report.html.")] = Path("out"),
+    seed: Seed = 0,
+    n: Size = 500,
+    draws: Draws = 1000,
+    warmup: Warmup = 500,
+    chains: Chains = 4,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """The main job: sample the catalogue and the real data, hold every number against the exact one, write a report.
+
+    Ladders that are in OUT already, made with the same settings, are not sampled again: stop it with Ctrl-C and
+    start it again, and it goes on where it was.
+
+    Examples:
+
+        singular study
+
+        singular study --out big --n 2000 --draws 4000
+
+        singular study --json > rows.json
+    """
+    from singular.analysis import study as studies
+    from singular.analysis.tables import readable
+
+    say = None if quiet or json or not sys.stderr.isatty() else _status
+    result = studies.study(out, seed=seed, n=n, draws=draws, warmup=warmup, chains=chains, report=say)
+    if json:
+        _print_json(result.rows)
+        return
+    _print_table("Made data: the ladder beside the exact answers", readable(result.table))
+    _print_table("Real data: model choice by free energy, WBIC and BIC", readable(result.sizes))
+    _print_table("Product regression: shares of posterior mass as n grows", readable(result.growth))
+    typer.echo(f"report: {result.report}   ({result.seconds:.0f} s)")
+
+
+@app.command()
+@guarded
+def models(json: Json = False) -> None:
+    """The catalogue: every model with its exact learning coefficient, multiplicity and oracle; and the real data.
+
+    Examples:
+
+        singular models
+
+        singular models --json
+    """
+    from singular.analysis.tables import catalogue_frame, readable
+
+    frame = catalogue_frame()
+    if json:
+        _print_json(frame)
+    else:
+        _print_table("Catalogue", readable(frame.drop(columns="source")))
+
+
+@app.command()
+@guarded
+def sample(
+    model: Model,
+    n: Size = 500,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    draws: Draws = 1000,
+    warmup: Warmup = 500,
+    betas: Annotated[str | None, typer.Option(help="Rungs, as in 0,0.01,0.1,1; by default chosen.")] = None,
+    out: Annotated[Path | None, typer.Option(help="netCDF file to keep the ladder in.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Sample one ladder and print its numbers beside the exact values.
+
+    Examples:
+
+        singular sample tanh-2
+
+        singular sample galaxies-3 --out galaxies-3.nc
+
+        singular sample product --n 10000 --draws 4000 --seed 1 --json
+    """
+    from singular.analysis.study import sample_one
+    from singular.analysis.tables import headline, readable
+
+    rows = sample_one(model, n, seed, chains, draws, warmup, _numbers(betas), out, progress=not (quiet or json))
+    if json:
+        _print_json(rows)
+    else:
+        _print_table(f"{model}", readable(headline(rows)))
+        if out is not None:
+            typer.echo(f"ladder: {out}")
+
+
+@app.command()
+@guarded
+def compare(
+    models: Models,
+    n: Size = 500,
+    seed: Seed = 0,
+    chains: Chains = 4,
+    draws: Draws = 1000,
+    warmup: Warmup = 500,
+    out: Annotated[Path | None, typer.Option(help="CSV file to keep the rows in.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Every method at hand on each model, beside the oracle, with standardised errors z = (value − exact) / mcse.
+
+    Examples:
+
+        singular compare tanh-1 tanh-2 product
+
+        singular compare galaxies-2 galaxies-3 --json
+    """
+    from singular.analysis.compare import compare as comparison
+    from singular.analysis.tables import readable
+
+    rows = comparison(models, n, seed, chains, draws, warmup, out, progress=not (quiet or json))
+    if json:
+        _print_json(rows)
+    else:
+        _print_table("Every method beside the oracle", readable(rows))
+
+
+def _version(show: bool) -> None:
+    if show:
+        from singular import __version__
+
+        typer.echo(f"singular {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _numbers(text: str | None) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"betas={text!r} must be numbers apart by commas, as in 0,0.01,0.1,1") from None
+
+
+def _status(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _print_json(frame: pd.DataFrame) -> None:
+    from singular.analysis.tables import as_json
+
+    typer.echo(as_json(frame))
+
+
+def _print_table(title: str, frame: pd.DataFrame) -> None:
+    """Print a frame of strings: as wide as it needs in a pipe, fitted to the window on a terminal."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in frame.columns:
+        left = column == frame.columns[0] or column in ("flags", "oracle", "family", "method", "quantity")
+        table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=not left)
+    for row in frame.itertuples(index=False, name=None):
+        table.add_row(*row)
+    console = Console() if sys.stdout.isatty() else Console(width=240)
+    console.print(table)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
