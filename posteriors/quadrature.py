@@ -123,7 +123,7 @@ def _with_errors(
     else:
         other = _numbers(coarse.log_weights, betas, _terms(integral, coarse, betas, data, n))
         errors = {name: np.abs(numbers[name] - other[name]) for name in WITH_ERROR}
-        missing = abs(logsumexp(fine.log_weights))  # what both levels leave out of the prior, F(0) = 0
+        missing = np.abs(logsumexp(fine.log_weights))  # what both levels leave out of the prior, F(0) = 0
         errors["free_energy"] = np.maximum(errors["free_energy"], missing)
     return {**numbers, **{f"error_{name}": error for name, error in errors.items()}}
 
@@ -168,7 +168,7 @@ def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: i
 
 def _numbers(log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     logs = log_weights + terms["value"]
-    log_evidence = logsumexp(logs, axis=1)
+    log_evidence = np.asarray(logsumexp(logs, axis=1))
     share = np.exp(logs - log_evidence[:, None])
     share /= share.sum(axis=1, keepdims=True)
     mean = np.sum(share * terms["first"], axis=1)
