@@ -1,6 +1,37 @@
-"""The catalogue: models, their truths, and what is known exactly about them."""
+"""The catalogue: models, their truths, what is known exactly about them; and real data."""
 
+from singular.models import coefficients
 from singular.models.base import Integral, LearningCoefficient, Model, Nodes
+from singular.models.catalogue import MODELS, get, problem, table
+from singular.models.linear import linear_regression
+from singular.models.logistic import logistic_regression
+from singular.models.mixture import free_components_mixture, known_component_mixture
 from singular.models.problem import Problem
+from singular.models.product import monomial
+from singular.models.real import galaxies, nile
+from singular.models.reduced_rank import reduced_rank
+from singular.models.tanh_network import tanh_network
+from singular.models.two_wells import two_wells
 
-__all__ = ["Integral", "LearningCoefficient", "Model", "Nodes", "Problem"]
+__all__ = [
+    "MODELS",
+    "Integral",
+    "LearningCoefficient",
+    "Model",
+    "Nodes",
+    "Problem",
+    "coefficients",
+    "free_components_mixture",
+    "galaxies",
+    "get",
+    "known_component_mixture",
+    "linear_regression",
+    "logistic_regression",
+    "monomial",
+    "nile",
+    "problem",
+    "reduced_rank",
+    "table",
+    "tanh_network",
+    "two_wells",
+]
