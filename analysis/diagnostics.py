@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +74,7 @@ def round_trips(ladder: xr.DataTree) -> np.ndarray | None:
 
     References
     ----------
-    Syed, Bouchard-Côté, Deligiannidis, Doucet (2022), J. R. Stat. Soc. B 84, 321, section 3.2.
+    Syed, Bouchard-Côté, Deligiannidis, Doucet (2022), J. R. Stat. Soc. B 84, 321.
     """
     replica = sample_stat(ladder, "replica")
     if replica is None:
@@ -100,8 +100,8 @@ def flags(ladder: xr.DataTree, betas: Sequence[float] | None = None) -> tuple[st
     ----------
     ladder : DataTree
     betas : sequence of float, optional
-        Rungs that matter; all of them if not given. Swap acceptance concerns pairs that are both in it,
-        or all pairs if a single rung is asked for: its draws came by all of them.
+        Rungs whose own flags matter (ESS, R̂, divergences); all of them if not given. What concerns the
+        whole ladder (swaps, round trips, an interruption) is always told: each draw came by all rungs.
 
     Returns
     -------
@@ -132,15 +132,16 @@ def all_flags(
     table = _table(ladder, draws, used)
     samples = draws.nll[..., 0].size
     found: dict[int, list[str]] = {}
-    for position, row in zip(used, table.itertuples(index=False), strict=True):
-        at = f"at beta={row.beta:.3g}"
+    columns = zip(used, table.beta, table.ess_bulk, table.rhat, table.diverging, strict=True)
+    for position, beta, ess, rhat, diverging in columns:
+        at = f"at beta={beta:.3g}"
         rung = found.setdefault(position, [])
-        if not row.ess_bulk >= MINIMUM_ESS:
-            rung.append(f"ess {row.ess_bulk:.0f} < {MINIMUM_ESS:.0f} {at}")
-        if not row.rhat <= MAXIMUM_RHAT:
-            rung.append(f"rhat {row.rhat:.3f} > {MAXIMUM_RHAT} {at}")
-        if row.diverging > MAXIMUM_DIVERGING * samples:
-            rung.append(f"{row.diverging:.0f} of {samples} steps diverged {at}")
+        if not ess >= MINIMUM_ESS:
+            rung.append(f"ess {ess:.0f} < {MINIMUM_ESS:.0f} {at}")
+        if rhat > MAXIMUM_RHAT:
+            rung.append(f"rhat {rhat:.3f} > {MAXIMUM_RHAT} {at}")
+        if diverging > MAXIMUM_DIVERGING * samples:
+            rung.append(f"{diverging:.0f} of {samples} steps diverged {at}")
     return found, _ladder_flags(ladder, draws)
 
 
@@ -164,9 +165,9 @@ def prior_tail(draws: Draws) -> float:
     """Return the Pareto k̂ of the upper tail of nll at β = 0; its mean exists if k < 1.
 
     +inf if a draw is infinite, −inf if β = 0 is no rung. Vehtari, Simpson, Gelman, Yao, Gabry (2024),
-    J. Mach. Learn. Res. 25(72), section 3.
+    J. Mach. Learn. Res. 25(72).
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     if draws.betas[0] != 0.0:
         return -np.inf
@@ -176,44 +177,44 @@ def prior_tail(draws: Draws) -> float:
     if np.ptp(nll) == 0.0 or nll.size < 25:
         return -np.inf
     khat = array_stats.pareto_khat(nll, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")
-    return float(khat)
+    return np.asarray(khat).item()
 
 
 def _table(ladder: xr.DataTree, draws: Draws, used: Sequence[int] | None = None) -> pd.DataFrame:
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     kept = np.arange(draws.betas.size) if used is None else np.asarray(sorted(set(used)), dtype=int)
     nll = draws.nll[..., kept]
     finite = np.isfinite(nll)
     if not finite.all():
         nll = np.where(finite, nll, 2.0 * np.abs(nll[finite]).max() + 1.0)
-    axes = {"chain_axis": 0, "draw_axis": 1}
-    # R̂ compares chains: there is none to compare with where there is one, but for its halves
+    with np.errstate(invalid="ignore"):  # a constant nll has no R̂
+        rhat = array_stats.rhat(nll, chain_axis=0, draw_axis=1)
     return pd.DataFrame(
         {
             "beta": draws.betas[kept],
-            "rhat": array_stats.rhat(nll, **axes),
-            "ess_bulk": array_stats.ess(nll, method="bulk", **axes),
-            "ess_tail": array_stats.ess(nll, method="tail", prob=0.05, **axes),
-            "diverging": _over_draws(ladder, "diverging", np.sum)[kept],
-            "tree_depth": _over_draws(ladder, "tree_depth", np.mean)[kept],
-            "acceptance_rate": _over_draws(ladder, "acceptance_rate", np.mean)[kept],
-            "swap_acceptance": _swap_acceptance(ladder)[kept],
+            "rhat": rhat,
+            "ess_bulk": array_stats.ess(nll, chain_axis=0, draw_axis=1, method="bulk"),
+            "ess_tail": array_stats.ess(nll, chain_axis=0, draw_axis=1, method="tail", prob=0.05),
+            "diverging": _over_draws(ladder, draws, "diverging", np.sum)[kept],
+            "tree_depth": _over_draws(ladder, draws, "tree_depth", np.mean)[kept],
+            "acceptance_rate": _over_draws(ladder, draws, "acceptance_rate", np.mean)[kept],
+            "swap_acceptance": _swap_acceptance(ladder, draws)[kept],
         }
     )
 
 
-def _over_draws(ladder: xr.DataTree, name: str, reduce) -> np.ndarray:
+def _over_draws(ladder: xr.DataTree, draws: Draws, name: str, reduce: Callable[..., np.ndarray]) -> np.ndarray:
     variable = sample_stat(ladder, name)
     if variable is None:
-        return np.full(sample_stat(ladder, "nll").sizes["beta"], np.nan)
+        return np.full(draws.betas.size, np.nan)
     return reduce(np.asarray(variable.values, dtype=np.float64), axis=(0, 1))
 
 
-def _swap_acceptance(ladder: xr.DataTree) -> np.ndarray:
+def _swap_acceptance(ladder: xr.DataTree, draws: Draws) -> np.ndarray:
     variable = sample_stat(ladder, "swap_probability")
     if variable is None:
-        return np.full(sample_stat(ladder, "nll").sizes["beta"], np.nan)
+        return np.full(draws.betas.size, np.nan)
     values = np.asarray(variable.values, dtype=np.float64)
     tried = np.isfinite(values)
     count = tried.sum(axis=(0, 1))
@@ -225,7 +226,7 @@ def _ladder_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
     found = []
     if not draws.attrs.get("complete", 1):
         found.append("ladder incomplete: the run was interrupted")
-    acceptance = _swap_acceptance(ladder)
+    acceptance = _swap_acceptance(ladder, draws)
     for i in np.flatnonzero(acceptance < MINIMUM_SWAP_ACCEPTANCE):
         pair = f"beta={draws.betas[i]:.3g} and {draws.betas[min(i + 1, draws.betas.size - 1)]:.3g}"
         found.append(f"swap acceptance {acceptance[i]:.2f} < {MINIMUM_SWAP_ACCEPTANCE} between {pair}")

@@ -47,7 +47,7 @@ class Draws:
         match = np.flatnonzero(np.isclose(self.betas, beta, rtol=1e-6, atol=1e-15))
         if match.size == 0:
             rungs = ", ".join(f"{b:.4g}" for b in self.betas)
-            raise InputError(f"{argument}={beta!r} is no rung of this ladder; its rungs are {rungs}")
+            raise InputError(f"{argument}={float(beta)!r} is no rung of this ladder; its rungs are {rungs}")
         return int(match[0])
 
     def wbic_index(self) -> int:
@@ -62,9 +62,7 @@ class Draws:
         if beta is None:
             n = float(self.attrs.get("n", np.nan))
             if not n > np.e:
-                raise InputError(
-                    f"ladder: n={n:g} among its attributes and no wbic_beta; n > e is needed for 1/log n"
-                )
+                raise InputError(f"ladder: n={n:g} among its attributes and no wbic_beta; n > e is needed for 1/log n")
             beta = 1 / np.log(n)
         return self.index(float(beta), "wbic_beta")
 
@@ -105,10 +103,8 @@ def read_draws(ladder: xr.DataTree) -> Draws:
             f"beta={betas[worst]:.4g}; it must be finite (+inf is allowed at beta=0 alone)"
         )
     if np.isinf(values).all(axis=(0, 1)).any():
-        raise InputError(
-            "ladder: nll is +inf in every draw at beta=0; no draw of the prior can make the data"
-        )
-    return Draws(values, betas, dict(ladder.attrs))
+        raise InputError("ladder: nll is +inf in every draw at beta=0; no draw of the prior can make the data")
+    return Draws(values, betas, {str(k): v for k, v in ladder.attrs.items()})
 
 
 def sample_stat(ladder: xr.DataTree, name: str) -> xr.DataArray | None:
@@ -121,7 +117,7 @@ def sample_stat(ladder: xr.DataTree, name: str) -> xr.DataArray | None:
     """
     try:
         variable = ladder["sample_stats"][name]
-    except (KeyError, TypeError):
+    except (KeyError, IndexError, TypeError):
         return None
     if set(variable.dims) != set(DIMENSIONS):
         raise InputError(f"ladder: sample_stats/{name} has dimensions {variable.dims}, expected {DIMENSIONS}")

@@ -50,7 +50,7 @@ class Estimate:
 def monte_carlo_error(influence: np.ndarray) -> float:
     """Return the standard error of the mean of an autocorrelated series.
 
-    sd/√ESS, with the ESS of the mean (Vehtari et al., 2021, eq. 10 and 11: split chains, Geyer's initial
+    sd/√ESS, with the ESS of the mean (Vehtari et al., 2021: split chains, Geyer's initial
     monotone sequence). Chains that disagree raise it.
 
     Parameters
@@ -63,7 +63,7 @@ def monte_carlo_error(influence: np.ndarray) -> float:
         In the unit of ``influence``; 0 for a constant series, NaN if a value is not finite or there are
         fewer than 4 draws a chain.
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     series = np.asarray(influence, dtype=np.float64)
     if series.ndim != 2 or series.shape[1] < 4 or not np.isfinite(series).all():
@@ -72,8 +72,8 @@ def monte_carlo_error(influence: np.ndarray) -> float:
     if spread <= 1e-14 * float(np.max(np.abs(series))):
         return 0.0
     # ArviZ takes a series that spans less than 1e-15 for a constant one: give it unit scale
-    error = array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean")
-    return float(error) * spread
+    error = np.asarray(array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean"))
+    return error.item() * spread
 
 
 def estimate(

@@ -40,10 +40,9 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
         ``"mbar"``: all draws of all rungs at once (Shirts and Chodera, 2008, eq. 11); no discretisation
         error. ``"pymbar"``: the same equations solved by the package pymbar. ``"ti"``: thermodynamic
         integration ∫ E_β[nL_n] dβ by the trapezoid with its second-derivative correction,
-        h²/12 (Var_{i+1} − Var_i) (Friel, Hurn and Wyse, 2014, eq. 13); its discretisation error is the
-        difference from the quintic Hermite rule, which takes third cumulants too. ``"ti-trapezoid"``:
-        without the correction, which is its discretisation error. ``"stepping-stone"`` (Xie et al.,
-        2011, eq. 8).
+        h²/12 (Var_{i+1} − Var_i); its discretisation error is the difference from the quintic Hermite
+        rule, which takes third cumulants too. ``"ti-trapezoid"``: without the correction, which is its
+        discretisation error. ``"stepping-stone"``: importance sampling from each rung to the next.
     beta : float
         In [0, 1]; one of the rungs, but for MBAR, which carries the draws over to any β.
 
@@ -58,6 +57,12 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
     InputError
         If the ladder cannot be read or does not start at β = 0, the method is unknown, or β is not in
         [0, 1] or no rung.
+
+    References
+    ----------
+    Shirts and Chodera (2008), J. Chem. Phys. 129, 124105: MBAR.
+    Friel, Hurn and Wyse (2014), Stat. Comput. 24, 709: the corrected trapezoid.
+    Xie, Lewis, Fan, Kuo and Chen (2011), Syst. Biol. 60, 150: stepping stones.
     """
     _check_method(method)
     draws = read_draws(ladder)
@@ -101,9 +106,7 @@ def free_energy_curve(ladder: xr.DataTree, method: str = "mbar") -> pd.DataFrame
     curve = _curve(draws, method)
     every = range(draws.betas.size)
     whole = rung_flags(ladder, draws, every)
-    found = [
-        whole if method in ("mbar", "pymbar") else rung_flags(ladder, draws, range(i + 1)) for i in every
-    ]
+    found = [whole if method in ("mbar", "pymbar") else rung_flags(ladder, draws, range(i + 1)) for i in every]
     return to_frame((_at(curve, draws, method, i, found[i]) for i in every), "free_energy")
 
 

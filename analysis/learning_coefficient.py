@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,8 +49,8 @@ def effective_learning_coefficient(
 
     References
     ----------
-    Imai (2019), arXiv:1906.01341, eq. 8: the variance form. Shirts and Chodera (2008), J. Chem. Phys.
-    129, 124105, eq. 14 and 15: expectations away from the rungs.
+    Imai (2019), arXiv:1906.01341: the variance form.
+    Shirts and Chodera (2008), J. Chem. Phys. 129, 124105: expectations away from the rungs.
     """
     if method not in CURVE_METHODS:
         raise unknown_name("method", method, CURVE_METHODS)
@@ -57,20 +58,20 @@ def effective_learning_coefficient(
     points = draws.betas[draws.betas > 0] if betas is None else np.asarray(betas, dtype=np.float64).ravel()
     if points.size == 0 or not np.all((points > 0) & (points <= 1)):
         raise InputError(f"betas={points.tolist()} must lie in (0, 1], and be at least one")
-    if method == "rung":
-        where = [draws.index(b, "betas") for b in points]
-        found = all_flags(ladder, draws, where)
-        estimates = [variance_form(draws, i, pick_flags(found, [i])) for i in where]
+    if method == "mbar" and (draws.betas[0] != 0.0 or draws.betas.size < 2):
+        raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
+    used = [draws.index(b, "betas") for b in points] if method == "rung" else None
+    found = all_flags(ladder, draws, used)
+    estimates = curve_estimates(draws, points, method)
+    if used is None:
+        flags = [pick_flags(found, range(draws.betas.size))] * points.size
     else:
-        if draws.betas[0] != 0.0 or draws.betas.size < 2:
-            raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
-        estimates = _carried_over(ladder, draws, points)
+        flags = [pick_flags(found, [i]) for i in used]
+    estimates = [replace(e, flags=(*f, *e.flags)) for e, f in zip(estimates, flags, strict=True)]
     return to_frame(estimates, "effective_learning_coefficient")
 
 
-def learning_coefficient(
-    ladder: xr.DataTree, method: str = "variance", beta: float | None = None
-) -> Estimate:
+def learning_coefficient(ladder: xr.DataTree, method: str = "variance", beta: float | None = None) -> Estimate:
     """Estimate the learning coefficient as it is seen at one finite β.
 
     Parameters
@@ -96,8 +97,8 @@ def learning_coefficient(
 
     References
     ----------
-    Watanabe (2013), J. Mach. Learn. Res. 14, 867, eq. 20: two temperatures.
-    Imai (2019), arXiv:1906.01341, eq. 8.
+    Watanabe (2013), J. Mach. Learn. Res. 14, 867: two temperatures.
+    Imai (2019), arXiv:1906.01341: the variance form.
     """
     if method not in METHODS:
         raise unknown_name("method", method, METHODS)
@@ -144,12 +145,15 @@ def _target(beta: float) -> str:
     return f"lambda_eff at beta={beta:.3g}"
 
 
-def _carried_over(ladder: xr.DataTree, draws: Draws, points: np.ndarray) -> list[Estimate]:
+def curve_estimates(draws: Draws, points: np.ndarray, method: str) -> list[Estimate]:
+    """Return the variance form at every β in ``points``, without the flags of the ladder."""
+    if method == "rung":
+        return [variance_form(draws, draws.index(b, "betas"), ()) for b in points]
     solution = mbar.solve(draws.nll, draws.betas)
-    found = (*rung_flags(ladder, draws, range(draws.betas.size)), *overlap_flags(solution, draws.betas))
+    found = overlap_flags(solution, draws.betas)
     estimates = []
-    for beta in points:
-        _, _, weights = mbar.reweight(solution, float(beta))
+    for beta in points.tolist():
+        _, _, weights = mbar.reweight(solution, beta)
         mean, _ = mbar.expectation(solution, weights, solution.nll)
         # the variance is stationary in the mean it is taken about, so no term for it
         variance, influence = mbar.expectation(solution, weights, (solution.nll - mean) ** 2)

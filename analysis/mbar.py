@@ -80,14 +80,15 @@ def solve(nll: np.ndarray, betas: np.ndarray, solver: str = "newton") -> Solutio
     f = find(energies, per_rung, start)
 
     weights, log_density = _weights(energies, f, per_rung)
-    jacobian = np.diag(weights.sum(axis=0)) - per_rung * weights.T @ weights
+    overlap = per_rung * _gram(weights)
+    jacobian = np.diag(weights.sum(axis=0)) - overlap
     rounds = weights.reshape(per_rung, rungs, rungs).sum(axis=1)
     influence = np.zeros((per_rung, rungs))
     influence[:, 1:] = -per_rung * _solve(jacobian[1:, 1:], (rounds - rounds.mean(axis=0))[:, 1:].T).T
     return Solution(
         free_energy=f + lowest * (betas - betas[0]),
         influence=influence.reshape(chains, draws, rungs),
-        overlap=per_rung * weights.T @ weights,
+        overlap=overlap,
         weights=weights.reshape(chains, draws, rungs, rungs),
         log_density=log_density.reshape(nll.shape),
         nll=shifted,
@@ -164,6 +165,13 @@ def _weights(energies: np.ndarray, f: np.ndarray, per_rung: int) -> tuple[np.nda
     return weights, (np.log(total) + top)[:, 0]
 
 
+def _gram(weights: np.ndarray) -> np.ndarray:
+    """WᵀW, round by round: one product over all draws goes to BLAS threads, which crawl on a busy machine."""
+    rungs = weights.shape[1]
+    rounds = weights.reshape(-1, rungs, rungs)
+    return np.matmul(rounds.transpose(0, 2, 1), rounds).sum(axis=0)
+
+
 def _newton(energies: np.ndarray, per_rung: int, start: np.ndarray, iterations: int = 200) -> np.ndarray:
     """Minimise Σ_n log Σ_j T exp(f_j − u_nj) − T Σ_j f_j, with f_0 = 0."""
     f = start - start[0]
@@ -173,7 +181,7 @@ def _newton(energies: np.ndarray, per_rung: int, start: np.ndarray, iterations: 
         gradient = sums - 1.0
         if np.max(np.abs(gradient)) < TOLERANCE:
             return f
-        hessian = np.diag(sums) - per_rung * weights.T @ weights
+        hessian = np.diag(sums) - per_rung * _gram(weights)
         step = np.zeros_like(f)
         step[1:] = -_solve(hessian[1:, 1:], gradient[1:])
         near = np.max(np.abs(step)) < 1e-12 * max(1.0, np.max(np.abs(f)))
@@ -210,7 +218,6 @@ def _pymbar(energies: np.ndarray, per_rung: int, start: np.ndarray) -> np.ndarra
     """Hand the equations to pymbar, and leave no trace of it in NumPy's and JAX's global state."""
     import jax
 
-    state = np.random.get_state()  # pymbar reseeds the global generator
     with jax.enable_x64(True):
         logging.getLogger("pymbar").setLevel(logging.ERROR)
         from pymbar import MBAR
@@ -220,8 +227,9 @@ def _pymbar(energies: np.ndarray, per_rung: int, start: np.ndarray) -> np.ndarra
             np.full(energies.shape[1], per_rung),
             initial_f_k=start,
             relative_tolerance=1e-12,
+            rseed=0,  # without a seed it would reseed NumPy's global generator; with one it draws nothing
+            solver_protocol=({"method": "adaptive", "options": {"min_sc_iter": 0}},),
         ).f_k
-    np.random.set_state(state)
     return np.asarray(answer, dtype=np.float64) - float(answer[0])
 
 

@@ -93,7 +93,7 @@ def _estimates(ladder: xr.DataTree, draws: Draws) -> Iterator[tuple[str, Estimat
     yield "learning_coefficient", variance_form(draws, i, pick_flags(found, [i]), method="variance")
     if i + 1 < draws.betas.size:
         yield "learning_coefficient", two_temperatures(draws, i, pick_flags(found, [i, i + 1]))
-    for k in np.flatnonzero(draws.betas > 0):
+    for k in np.flatnonzero(draws.betas > 0).tolist():
         yield "effective_learning_coefficient", variance_form(draws, k, pick_flags(found, [k]))
     for k in range(draws.betas.size):
         yield "mean_nll", mean_nll(draws, k, pick_flags(found, [k]))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def wbic(ladder: xr.DataTree) -> Estimate:
     """Estimate WBIC, the mean nll at β = 1/log n.
 
-    It stands in for F_n(1), from which it differs by O_p(√log n) (Watanabe, 2013, theorem 4): ``mcse`` is
+    It stands in for F_n(1), from which it differs by O_p(√log n) (Watanabe, 2013): ``mcse`` is
     that of E_β[nL_n], and says nothing of the difference.
 
     Parameters
@@ -37,7 +37,7 @@ def wbic(ladder: xr.DataTree) -> Estimate:
 
     References
     ----------
-    Watanabe (2013), J. Mach. Learn. Res. 14, 867, definition 1.
+    Watanabe (2013), J. Mach. Learn. Res. 14, 867: the widely applicable BIC.
     """
     draws = read_draws(ladder)
     i = draws.wbic_index()

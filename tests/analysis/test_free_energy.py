@@ -1,0 +1,136 @@
+"""Free energies: two solvers, a bootstrap, the discretisation error, tails too heavy to integrate."""
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import floats
+
+from singular import analysis
+from singular.analysis import mbar
+from singular.analysis.free_energy import METHODS, thermodynamic_integration
+from singular.errors import InputError
+from tests.ladders import GammaLadder, tree
+
+TRUTH = GammaLadder(persistence=0.5, swaps=True, draws=300)
+LADDER = TRUTH.one(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pymbar_solves_the_same_equations(seed):
+    ladder = GammaLadder(rungs=5 + seed, draws=100).one(seed)
+    ours, theirs = (analysis.free_energy(ladder, m) for m in ("mbar", "pymbar"))
+    assert ours.value == pytest.approx(theirs.value, abs=1e-7)
+    assert ours.mcse == pytest.approx(theirs.mcse, rel=1e-5)
+
+
+def test_pymbar_leaves_no_trace():
+    before = jax.config.jax_enable_x64, np.random.get_state()[1].tolist()  # noqa: NPY002
+    analysis.free_energy(LADDER, "pymbar")
+    assert (jax.config.jax_enable_x64, np.random.get_state()[1].tolist()) == before  # noqa: NPY002
+
+
+def test_the_mbar_error_is_that_of_a_bootstrap_over_rounds():
+    """Independent rounds, whole rounds resampled: what ties the rungs together stays."""
+    truth = GammaLadder(draws=150, common=0.8)
+    nll = truth.simulate(np.random.default_rng(0), 1)["nll"][0]
+    claimed = analysis.free_energy(tree(truth.betas, nll=nll)).mcse
+    rng, rounds = np.random.default_rng(1), nll.reshape(1, -1, truth.betas.size)
+    values = [
+        mbar.solve(rounds[:, rng.integers(rounds.shape[1], size=rounds.shape[1])], truth.betas).free_energy[-1]
+        for _ in range(150)
+    ]
+    assert claimed == pytest.approx(np.std(values), rel=0.2)
+
+
+@pytest.mark.parametrize("method", ["mbar", "ti", "stepping-stone"])
+def test_influence_is_the_derivative_with_respect_to_a_round(method):
+    """Leaving one round out moves the value as its influence says (the infinitesimal jackknife)."""
+    nll = TRUTH.simulate(np.random.default_rng(2), 1)["nll"][0][:1]
+    whole = analysis.free_energy(tree(TRUTH.betas, nll=nll), method)
+    size = nll.shape[1]
+    moved = np.array(
+        [analysis.free_energy(tree(TRUTH.betas, nll=np.delete(nll, t, axis=1)), method).value for t in range(20)]
+    )
+    assert abs(whole.influence.mean()) < 1e-8
+    np.testing.assert_allclose((whole.value - moved) * (size - 1), whole.influence[0, :20], rtol=0.1, atol=0.02)
+
+
+@settings(max_examples=10, deadline=None)
+@given(shift=floats(-1e4, 1e4))
+@pytest.mark.parametrize("method", ["mbar", "ti", "stepping-stone"])
+def test_a_constant_added_to_nll_is_added_to_the_free_energy(method, shift):
+    moved = tree(TRUTH.betas, nll=LADDER["sample_stats"]["nll"].values + shift)
+    before, after = analysis.free_energy(LADDER, method), analysis.free_energy(moved, method)
+    assert after.value - shift == pytest.approx(before.value, abs=1e-7)
+    assert after.mcse == pytest.approx(before.mcse, rel=1e-6)
+
+
+def test_the_discretisation_error_is_the_size_of_the_true_one():
+    for rungs in (6, 8):
+        truth = GammaLadder(rungs=rungs, draws=4000)
+        _, _, claimed, _ = thermodynamic_integration(truth.simulate(np.random.default_rng(0), 1)["nll"][0], truth.betas)
+        exact = truth.exact()
+        h, mean, variance = np.diff(exact.beta), exact.mean_nll.to_numpy(), exact.variance_nll.to_numpy()
+        rule = np.sum(h / 2 * (mean[1:] + mean[:-1]) + h**2 / 12 * np.diff(variance))
+        missed = abs(rule - exact.free_energy.iloc[-1])
+        assert 0.5 * missed < claimed[-1] < 2.5 * missed
+    plain = analysis.free_energy(truth.one(0), "ti-trapezoid")
+    assert abs(plain.value - exact.free_energy.iloc[-1]) < 2 * plain.discretisation_error
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_curve_ends_in_the_estimate_and_starts_at_zero(method):
+    curve = analysis.free_energy_curve(LADDER, method)
+    whole = analysis.free_energy(LADDER, method)
+    assert curve.beta.tolist() == TRUTH.betas.tolist()
+    assert (curve.value.iloc[0], curve.mcse.iloc[0]) == (0.0, 0.0)
+    assert curve.value.iloc[-1] == pytest.approx(whole.value, abs=1e-9)
+    assert curve.mcse.iloc[-1] == pytest.approx(whole.mcse, rel=1e-6)
+    error = np.abs(curve.value - TRUTH.exact().free_energy)[1:]
+    assert (error < 4 * curve.mcse[1:] + 2 * curve.discretisation_error[1:]).all()
+
+
+def test_mbar_reaches_between_the_rungs():
+    e = analysis.free_energy(LADDER, beta=0.6)
+    assert abs(e.value - TRUTH.exact([0.6]).free_energy[0]) < 4 * e.mcse < 0.4
+
+
+def test_infinite_nll_under_the_prior():
+    """A draw of the prior that cannot make the data: MBAR and stepping stone serve, integration does not."""
+    nll = LADDER["sample_stats"]["nll"].values.copy()
+    nll[:, ::2, 0] = np.inf
+    ladder = tree(TRUTH.betas, nll=nll)
+    refused = analysis.free_energy(ladder, "ti")
+    assert np.isnan(refused.value) and np.isnan(refused.mcse)
+    assert any("refused" in flag and "mbar" in flag for flag in refused.flags)
+    for method in ("mbar", "stepping-stone"):
+        e = analysis.free_energy(ladder, method)
+        assert np.isfinite([e.value, e.mcse]).all()
+    stone = analysis.free_energy(ladder, "stepping-stone").value
+    assert stone == pytest.approx(analysis.free_energy(LADDER, "stepping-stone").value + np.log(2), abs=0.15)
+
+
+@pytest.mark.parametrize(("power", "word"), [(1.6, "refused"), (1.15, "heavy tail")])
+def test_heavy_tails_under_the_prior(power, word):
+    nll = LADDER["sample_stats"]["nll"].values.copy()
+    u = (np.arange(nll[..., 0].size) + 0.5) / nll[..., 0].size
+    nll[..., 0] = 140 + np.random.default_rng(0).permutation(u ** (-power / 1.35)).reshape(nll.shape[:2])
+    e = analysis.free_energy(tree(TRUTH.betas, nll=nll), "ti")
+    assert any(word in flag for flag in e.flags)
+    assert np.isnan(e.value) == (word == "refused")
+    assert not any("Pareto" in flag for flag in analysis.free_energy(LADDER, "ti").flags)
+
+
+def test_rungs_that_do_not_overlap_are_flagged():
+    rng = np.random.default_rng(0)
+    nll = np.stack([1000 + 5 * rng.standard_normal((4, 500)), 10 + rng.gamma(1.5, 1, (4, 500))], axis=-1)
+    e = analysis.free_energy(tree([0.0, 1.0], nll=nll))
+    assert any("overlap 0.000 < 0.03" in flag for flag in e.flags)
+
+
+def test_a_ladder_that_does_not_start_at_zero():
+    above = tree(TRUTH.betas[1:], nll=LADDER["sample_stats"]["nll"].values[..., 1:])
+    for method in METHODS:
+        with pytest.raises(InputError, match="from beta=0 up"):
+            analysis.free_energy(above, method)
