@@ -28,7 +28,7 @@ from singular.posteriors.ladder import ladder
 from singular.posteriors.layout import rung
 from singular.posteriors.quadrature import Exact, quadrature
 
-FINE = 60
+FINE = 30
 """Points of the exact curve between the lowest rung and 1."""
 
 
@@ -126,6 +126,11 @@ class Outcome:
     def wbic_beta(self) -> float:
         """1/log n."""
         return 1 / math.log(self.n)
+
+    @property
+    def bic(self) -> float:
+        """BIC on the scale of F: nL_n(ŵ) + d/2 log n, nats."""
+        return self.reference + self.dim / 2 * math.log(self.n)
 
     @property
     def free_energy(self) -> pd.Series:
@@ -258,8 +263,7 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
     tree, was_stored = sample(job, problem, progress, cores)
     seconds = 0.0 if was_stored else time.perf_counter() - started
     betas = tree["sample_stats"]["beta"].values
-    exact = exact_numbers(problem, betas)
-    curve = exact_numbers(problem, np.geomspace(betas[1], 1.0, FINE))
+    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(betas[1], 1.0, FINE)))
     rungs, trips = diagnostics(tree), round_trips(tree)
     top = tree["sample_stats"]["nll"].values[..., -1]
     known = problem.model.exact if problem.model is not None else None
@@ -275,7 +279,7 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
         rows=summary(tree, problem, exact),
         rungs=rungs,
         invariants=invariants(tree, problem),
-        curve=None if curve is None else curve.frame,
+        curve=None if exact is None else exact.frame,
         round_trips="" if trips is None else ", ".join(map(str, trips)),
         picture=figures.png(figures_diagnostics.ladder(job.path.stem, rungs, top)),
         facts=dict(tree.attrs),

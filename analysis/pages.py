@@ -150,8 +150,8 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
         pictures.append(picture(f"{data_set}-fit", f"{data_set}: posterior of the fitted curve by size.", figure))
     text = (
         "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "
-        "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum: BIC is then read "
-        "at the best interior optimum that was found.",
+        "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum: BIC is then "
+        "read at the best interior optimum that was found.",
     )
     return Section("Real data: how many units", text, [Table("F, WBIC and BIC/2 in nats.", readable(sizes))], pictures)
 
@@ -163,8 +163,8 @@ def _grown(outcomes: Sequence[Outcome], growth: pd.DataFrame, picture) -> Sectio
         draws[o.n] = (w["w1"], w["w2"])
     text = (
         "y = w₁w₂x + noise with truth 0: the optimal set is the two axes. The crossing is the square |w₁|, |w₂| < "
-        f"{CROSSING}; away from it, a draw belongs to the axis that it is nearer to. λ = 1/2 everywhere on the axes, and "
-        "m = 2 at the crossing alone, so the share of the axes falls no faster than 1/log n.",
+        f"{CROSSING}; away from it, a draw belongs to the axis that it is nearer to. λ = 1/2 everywhere on the axes, "
+        "and m = 2 at the crossing alone, so the share of the axes falls no faster than 1/log n.",
     )
     return Section(
         "Where the posterior mass sits as n grows",

@@ -16,7 +16,7 @@ import pandas as pd
 from singular.analysis.cases import Job, Outcome, Settings, exact_numbers, make_problem, run
 from singular.analysis.pages import write_report
 from singular.analysis.summary import summary
-from singular.analysis.tables import catalogue_table, growth_table, size_table
+from singular.analysis.tables import catalogue_frame, catalogue_table, growth_table, size_table
 from singular.errors import InputError, StoreError
 from singular.models import real
 from singular.posteriors import store
@@ -208,10 +208,12 @@ def _run_all(plan: Sequence[Job], jobs: int) -> Iterator[Outcome]:
     if jobs <= 1 or len(plan) <= 1:
         yield from map(run, plan)
         return
+    dimensions = dict(zip(*(catalogue_frame()[column] for column in ("name", "d")), strict=True))
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(jobs, len(plan)), mp_context=context, initializer=_leave_interrupts_to_parent)
     try:
-        futures = [pool.submit(run, job, False, 1) for job in plan]
+        longest_first = sorted(plan, key=lambda job: -dimensions.get(job.name, 0))
+        futures = [pool.submit(run, job, False, 1) for job in longest_first]
         for future in as_completed(futures):
             yield future.result()
     except BaseException:

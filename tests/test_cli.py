@@ -1,0 +1,154 @@
+"""The command line: cheap to ask for help, one line for an error, JSON and nothing else where JSON was asked for."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from singular.cli import app
+
+RUNNER = CliRunner()
+COMMANDS = ("study", "models", "sample", "compare")
+SMALL = ["--n", "20", "--draws", "20", "--warmup", "30", "--chains", "2"]
+
+
+def run(*arguments: str):
+    return RUNNER.invoke(app, list(arguments), catch_exceptions=False)
+
+
+def tidy() -> pd.DataFrame:
+    row = {"problem": "tanh-2", "n": 500, "seed": 0, "beta": 1.0, "quantity": "free_energy", "method": "mbar"}
+    row |= {"value": 703.12345, "mcse": 0.0123, "exact": math.nan, "flags": "", "discretisation_error": 0.0}
+    return pd.DataFrame([row])
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; import singular.cli; print(sorted({'jax','numpy','pandas','xarray','numpyro'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_teaches_by_example(command):
+    shown = run(command, "--help")
+    assert shown.exit_code == 0
+    assert "Examples" in shown.output and f"singular {command}" in shown.output and "--json" in shown.output
+
+
+def test_the_module_runs_as_the_command():
+    done = subprocess.run([sys.executable, "-m", "singular", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("singular 0.")
+
+
+def test_no_arguments_show_the_help():
+    assert "study" in run().output
+
+
+def test_models_lists_made_and_real_ones_with_exact_values():
+    rows = {row["name"]: row for row in json.loads(run("models", "--json").stdout)}
+    assert rows["tanh-2"]["learning_coefficient"] == pytest.approx(2 / 3)
+    assert rows["tanh-2"]["multiplicity"] == 1 and rows["tanh-2"]["source"]
+    assert rows["galaxies-3"]["d"] == 8 and rows["galaxies-3"]["learning_coefficient"] is None
+    assert "2/3" in run("models").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["sample", "tanh-22"], "model='tanh-22' is not known; did you mean 'tanh-2'?"),
+        (["sample", "galaxies-7"], "did you mean 'galaxies-"),
+        (["sample", "product", "--betas", "0,x,1"], "betas='0,x,1' must be numbers apart by commas"),
+        (["sample", "product", "--betas", "0.1,1"], "must begin with 0"),
+        (["sample", "product", "--out", "nowhere/at/all.nc"], "nowhere/at/all.nc: there is no folder"),
+        (["sample", "product", "--out", "."], "is a folder, not a file"),
+        (["compare", "product", "logistic2"], "did you mean 'logistic-2'?"),
+        (["compare", "product", "--n", "2"], "n=2 must be at least 3"),
+        (["compare", "product", "--out", "nowhere/rows.csv"], "there is no folder"),
+        (["study", "--n", "2"], "n=2 must be at least 3"),
+        (["study", "--out", "taken"], "taken/ladders: this folder cannot be made"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    done = run(*arguments)
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("singular: ") and done.stderr.count("\n") == 1
+    assert says in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["sample"], ["sample", "product", "--n", "0"], ["sample", "product", "--draws", "x"], ["prove"]]
+)
+def test_wrong_usage_is_exit_code_2(arguments):
+    done = run(*arguments)
+    assert done.exit_code == 2 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["sample", "product"], ["compare", "product"], ["study"]])
+def test_control_c_is_exit_code_130(arguments, monkeypatch, tmp_path):
+    from singular.analysis import compare, study
+
+    def interrupted(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    for module, name in ((study, "sample_one"), (compare, "compare"), (study, "study")):
+        monkeypatch.setattr(module, name, interrupted)
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.exit_code == 130
+    assert done.stderr == "singular: interrupted; what was finished is kept\n"
+
+
+def test_json_is_all_that_is_printed_and_missing_values_are_null(monkeypatch):
+    from singular.analysis import study
+
+    monkeypatch.setattr(study, "sample_one", lambda *_args, **_kwargs: tidy())
+    done = run("sample", "tanh-2", "--json")
+    assert done.stderr == ""
+    (row,) = json.loads(done.stdout)
+    assert row["exact"] is None and row["value"] == 703.12345
+    assert list(row)[:10] == ["problem", "n", "seed", "beta", "quantity", "method", "value", "mcse", "exact", "flags"]
+
+
+def test_people_get_as_many_digits_as_the_error_leaves(monkeypatch):
+    from singular.analysis import study
+
+    monkeypatch.setattr(study, "sample_one", lambda *_args, **_kwargs: tidy())
+    shown = run("sample", "tanh-2").stdout
+    assert "703.123" in shown and "703.1234" not in shown and "0.012" in shown
+
+
+@pytest.mark.slow
+def test_sample_prints_numbers_beside_the_exact_ones_and_keeps_the_ladder(tmp_path):
+    from singular.posteriors import store
+
+    target = tmp_path / "run.nc"
+    rows = pd.DataFrame(
+        json.loads(run("sample", "linear-2", *SMALL, "--seed", "3", "--out", str(target), "--json").stdout)
+    )
+    assert np.isfinite(rows.loc[rows["quantity"] == "free_energy", ["value", "mcse", "exact"]].to_numpy(float)).all()
+    assert set(rows["seed"]) == {3} and set(rows["n"]) == {20}
+    tree = store.load(target)
+    assert (tree.attrs["problem"], tree.attrs["sampler_seed"], tree["posterior"].sizes["draw"]) == ("linear-2", 3, 20)
+
+
+@pytest.mark.slow
+def test_compare_holds_every_method_against_the_oracle(tmp_path):
+    target = tmp_path / "rows.csv"
+    rows = pd.DataFrame(json.loads(run("compare", "linear-2", *SMALL, "--out", str(target), "--json").stdout))
+    assert rows["method"].tolist() == ["mbar", "ti", "stepping-stone", "wbic", "bic", "variance", "two-temperature"]
+    sampled = rows[rows["method"] != "bic"].astype({"value": float, "mcse": float, "exact": float, "z": float})
+    assert np.allclose(sampled["z"], (sampled["value"] - sampled["exact"]) / sampled["mcse"])
+    assert rows.loc[rows["method"] == "bic", "z"].isna().all()
+    assert pd.read_csv(target)["method"].tolist() == rows["method"].tolist()
