@@ -53,7 +53,7 @@ def test_the_data_are_float64_and_grow_row_by_row(model):
 
 def test_the_density_has_d_parameters_and_the_likelihood_written_by_hand(model):
     data = model.simulate(jax.random.key(0), 12)
-    draws = prior_draws(model, data, 5, seed=1)
+    draws = prior_draws(model, data, 3, seed=1)
     assert sum(v[0].size for v in draws.values()) == model.dim
     by_hand = oracles.negative_log_likelihood(model.name, draws, data)
 
