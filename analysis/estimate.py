@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -72,8 +73,8 @@ def monte_carlo_error(influence: np.ndarray) -> float:
     if spread <= 1e-14 * float(np.max(np.abs(series))):
         return 0.0
     # ArviZ takes a series that spans less than 1e-15 for a constant one: give it unit scale
-    error = np.asarray(array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean"))
-    return error.item() * spread
+    error: Any = array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean")
+    return float(error) * spread
 
 
 def estimate(

@@ -130,7 +130,7 @@ def _round(split, draw, mapping, max_tree_depth, betas, count, key, rungs: Rungs
     def lane(k, point, tuning):
         depth = jnp.where(k < count, plan.tree_depth, 0)
         moved, info = step(split, keys[k], point, tuning, betas[k], depth, max_tree_depth)
-        return moved, adapt(tuning, moved.z, info.acceptance_rate, plan), info
+        return moved, adapt(tuning, moved.z, info.acceptance_rate - plan.target_acceptance, plan), info
 
     points, tuning, info = _over_rungs(lane, mapping, points, rungs.tuning, count)
     probability, accepted = _swaps(points.nll, betas, count, index, keys[capacity])

@@ -37,7 +37,8 @@ def ladder(
     seed: int = 0,
     progress: bool = True,
     *,
-    swap_acceptance: float = 0.5,
+    swap_acceptance: float = 0.6,
+    target_acceptance: float = 0.9,
     max_tree_depth: int = 10,
     init: Mapping[str, Any] | None = None,
     keep: Sequence[str] | None = None,
@@ -68,6 +69,9 @@ def ladder(
         Show a progress line (on a terminal only).
     swap_acceptance : float
         Wanted acceptance of swaps between neighbouring rungs, in (0, 1); higher means more rungs.
+    target_acceptance : float
+        Mean acceptance NUTS adapts its step sizes to, in (0, 1); nearer 1 means smaller steps and fewer
+        divergences where optimal sets cross or the prior pinches.
     max_tree_depth : int
         NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
     init : mapping, optional
@@ -107,13 +111,16 @@ def ladder(
     >>> tree.sample_stats.nll.dims
     ('chain', 'draw', 'beta')
     """
-    _check(problem, betas, chains, draws, warmup, seed, swap_acceptance, max_tree_depth, mapping, cores, keep)
+    _check(problem, betas, chains, draws, warmup, seed, max_tree_depth, mapping, cores, keep)
+    for name, value in (("swap_acceptance", swap_acceptance), ("target_acceptance", target_acceptance)):
+        if not 0 < value < 1:
+            raise InputError(f"{name}={value!r} must be a probability between 0 and 1")
     keep_compiled_programs()
     mapping = mapping or ("map" if jax.default_backend() == "cpu" else "vmap")
     cores = cores or available_cores()
     settings = {
         "chains": chains, "draws": draws, "warmup": warmup, "swap_acceptance": swap_acceptance,
-        "max_tree_depth": max_tree_depth, "mapping": mapping, "betas": None if betas is None else list(betas),
+        "target_acceptance": target_acceptance, "max_tree_depth": max_tree_depth, "mapping": mapping, "betas": None if betas is None else list(betas),
         "init": None if init is None else {k: np.asarray(v).tolist() for k, v in init.items()},
         "keep": None if keep is None else list(keep),
     }  # fmt: skip
@@ -126,11 +133,11 @@ def ladder(
         team = Chains(density, data, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
         start = _start(density, first_program, data, init, problem)
         if betas is None:
-            grid = _pilot(team, prior, start, problem, swap_acceptance, max_tree_depth, draws)
+            grid = _pilot(team, prior, start, problem, swap_acceptance, target_acceptance)
         else:
             grid = np.asarray(betas, dtype=float)
             team.begin(grid, _spread(prior, grid, chains, seed) if start is None else start)
-        team.run(warmup_plan(warmup, max_tree_depth, fresh=betas is not None), "warm-up")
+        team.run(warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None), "warm-up")
         warmed = time.perf_counter()
         try:
             record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling", record=True), True
@@ -165,14 +172,14 @@ def wbic_beta(n: int) -> float:
     return 1 / math.log(n) if n >= 3 else math.nan
 
 
-def _pilot(team, prior: Point, start, problem, acceptance, max_tree_depth, draws) -> np.ndarray:
+def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) -> np.ndarray:
     """Place the rungs: two short runs, each on the grid the one before it gave."""
     grid = rungs.pilot_betas(rungs.first_rung(np.asarray(prior.nll), acceptance))
     team.begin(grid, _spread(prior, grid, team.chains, team.seed) if start is None else start)
     beta_wbic = wbic_beta(problem.n)
     marks = [beta_wbic] if beta_wbic < 1 else []
     for i, rounds in enumerate(PILOT_ROUNDS):
-        plan = warmup_plan(rounds, max_tree_depth, fresh=i == 0)
+        plan = warmup_plan(rounds, team.max_tree_depth, target_acceptance, fresh=i == 0)
         record = team.run(plan, f"pilot {i + 1} of {len(PILOT_ROUNDS)}", record=True)
         settled = record.nll[:, rounds // 2 :].reshape(-1, grid.size)
         grid = rungs.spread_evenly(grid, settled, acceptance, marks)
@@ -225,7 +232,7 @@ def _whole(name, value, least):
         raise InputError(f"{name}={value!r} must be a whole number, at least {least}")
 
 
-def _check(problem, betas, chains, draws, warmup, seed, swap_acceptance, max_tree_depth, mapping, cores, keep):
+def _check(problem, betas, chains, draws, warmup, seed, max_tree_depth, mapping, cores, keep):
     if not isinstance(problem, Problem):
         raise InputError(
             f"problem={problem!r} is a {type(problem).__name__}; make one with models.problem(name) or "
@@ -240,8 +247,6 @@ def _check(problem, betas, chains, draws, warmup, seed, swap_acceptance, max_tre
         _whole("cores", cores, 1)
     if max_tree_depth > 20:
         raise InputError(f"max_tree_depth={max_tree_depth} must be at most 20 (a million leapfrog steps a draw)")
-    if not 0 < swap_acceptance < 1:
-        raise InputError(f"swap_acceptance={swap_acceptance!r} must be a probability between 0 and 1")
     if mapping is not None and mapping not in exchange.MAPPINGS:
         raise unknown_name("mapping", mapping, exchange.MAPPINGS)
     if keep is not None:

@@ -21,7 +21,6 @@ from numpyro.infer.hmc_util import (
     welford_covariance,
 )
 
-TARGET_ACCEPTANCE = 0.8
 FIRST_STEP_SIZE = 0.1
 EARLY_ROUNDS = 30
 EARLY_TREE_DEPTH = 5
@@ -57,6 +56,7 @@ class Plan(NamedTuple):
     update_mass: np.ndarray
     final_step: np.ndarray
     tree_depth: np.ndarray
+    target_acceptance: np.ndarray
 
 
 class StepInfo(NamedTuple):
@@ -83,7 +83,7 @@ def initial_tuning(dim: int, step_size=FIRST_STEP_SIZE, inverse_mass=None) -> Tu
     return Tuning(step_size, scale, _averaging_init(jnp.log(10 * step_size)), _welford_init(dim))
 
 
-def warmup_plan(rounds: int, tree_depth: int, fresh: bool) -> Plan:
+def warmup_plan(rounds: int, tree_depth: int, target_acceptance: float, fresh: bool) -> Plan:
     """Plan ``rounds`` of adaptation: Stan's windows; a ``fresh`` start keeps its first trees short."""
     collect, update = np.zeros(rounds, bool), np.zeros(rounds, bool)
     if rounds:
@@ -95,13 +95,13 @@ def warmup_plan(rounds: int, tree_depth: int, fresh: bool) -> Plan:
     depth = np.full(rounds, tree_depth)
     if fresh:
         depth[:EARLY_ROUNDS] = min(EARLY_TREE_DEPTH, tree_depth)
-    return Plan(np.ones(rounds, bool), collect, update, final, depth)
+    return Plan(np.ones(rounds, bool), collect, update, final, depth, np.full(rounds, target_acceptance))
 
 
 def sampling_plan(rounds: int, tree_depth: int) -> Plan:
     """Plan ``rounds`` in which nothing adapts."""
     off = np.zeros(rounds, bool)
-    return Plan(off, off, off, off, np.full(rounds, tree_depth))
+    return Plan(off, off, off, off, np.full(rounds, tree_depth), np.ones(rounds))
 
 
 def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, max_tree_depth: int):
@@ -158,11 +158,14 @@ def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, m
     return moved, info
 
 
-def adapt(tuning: Tuning, z, acceptance, plan: Plan) -> Tuning:
-    """Update step size (dual averaging) and mass matrix (windowed variances) as ``plan`` says."""
+def adapt(tuning: Tuning, z, excess_acceptance, plan: Plan) -> Tuning:
+    """Update step size (dual averaging) and mass matrix (windowed variances) as ``plan`` says.
+
+    ``excess_acceptance`` is the acceptance of the step less the wanted one.
+    """
 
     def learn(tuning):
-        averaging = _averaging_update(TARGET_ACCEPTANCE - acceptance, tuning.averaging)
+        averaging = _averaging_update(-excess_acceptance, tuning.averaging)
         welford = jax.lax.cond(plan.collect, lambda w: _welford_update(z, w), lambda w: w, tuning.welford)
         step_size = jnp.exp(jnp.where(plan.final_step, averaging[1], averaging[0]))
         return Tuning(step_size, tuning.inverse_mass, averaging, welford)

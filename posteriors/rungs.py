@@ -8,7 +8,8 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.special import erfcinv
 
-PILOT_RATIO = 4.0
+WIDEST_RATIO = 4.0
+"""Neighbouring rungs are no further apart than this, the first two apart: curves over β need points."""
 FIRST_RUNG_SAMPLE = 400
 
 
@@ -53,7 +54,7 @@ def first_rung(nll: np.ndarray, acceptance: float) -> float:
 
 def pilot_betas(first: float) -> np.ndarray:
     """Return 0 and a geometric grid from the first rung to 1."""
-    count = max(3, math.ceil(-math.log(first) / math.log(PILOT_RATIO)) + 1)
+    count = max(3, math.ceil(-math.log(first) / math.log(WIDEST_RATIO)) + 1)
     return np.concatenate([[0.0], np.geomspace(min(first, 0.5), 1.0, count)])
 
 
@@ -100,7 +101,7 @@ def spread_evenly(betas: np.ndarray, nll: np.ndarray, acceptance: float, marks=(
         low, high = math.log(chosen[-1]), math.log(mark)
         fine = np.linspace(low, high, 400)
         travelled = barrier(fine) - barrier(low)
-        pieces = max(1, math.ceil(travelled[-1] / size - 0.1))
+        pieces = max(1, math.ceil(travelled[-1] / size - 0.1), math.ceil((high - low) / math.log(WIDEST_RATIO) - 0.1))
         shares = np.linspace(0, travelled[-1], pieces + 1)[1:-1]
         chosen += [*np.exp(np.interp(shares, travelled, fine)), mark]
     return np.unique(np.array(chosen, dtype=float))
