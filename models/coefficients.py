@@ -38,9 +38,7 @@ def regular(d: int) -> LearningCoefficient:
     )
 
 
-def normal_crossing(
-    exponents: Sequence[int], prior_exponents: Sequence[int] | None = None
-) -> LearningCoefficient:
+def normal_crossing(exponents: Sequence[int], prior_exponents: Sequence[int] | None = None) -> LearningCoefficient:
     """Return (λ, m) for K(w) = c Π w_i^(2 k_i) and a prior ∝ Π |w_i|^h_i near the origin.
 
     λ = min_i (h_i + 1) / (2 k_i) over the i with k_i > 0, and m is how many i attain it.
@@ -68,9 +66,7 @@ def normal_crossing(
         raise InputError(f"exponents={list(exponents)!r}: at least one must be positive")
     priors = [0] * len(powers) if prior_exponents is None else list(prior_exponents)
     if len(priors) != len(powers):
-        raise InputError(
-            f"prior_exponents={priors!r}: allowed is one for each of the {len(powers)} exponents"
-        )
+        raise InputError(f"prior_exponents={priors!r}: allowed is one for each of the {len(powers)} exponents")
     for h in priors:
         _whole("prior_exponents", h, least=0)
     poles = [Fraction(h + 1, 2 * k) for k, h in zip(powers, priors, strict=True) if k > 0]

@@ -78,9 +78,7 @@ def monomial(exponents: Sequence[int]) -> Model:
             return Nodes(np.zeros((1, 0)), np.zeros(1))
         one = rules.panels(edges, order)
         folded = len(rest) * np.log(2.0)
-        return Nodes(
-            *rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded)
-        )
+        return Nodes(*rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded))
 
     def slope(points):
         product = jnp.ones(points.shape[0])

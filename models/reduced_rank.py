@@ -106,9 +106,7 @@ def _ridge_nodes(x: np.ndarray, y: np.ndarray, log2_points: int) -> Nodes:
     narrow = 1.0 / math.sqrt(n + 1.0)
     blocks, weights = [], []
     for replicate in range(REPLICATES):
-        u = qmc.Sobol(5, scramble=True, rng=np.random.default_rng([20050901, replicate])).random_base2(
-            log2_points
-        )
+        u = qmc.Sobol(5, scramble=True, rng=np.random.default_rng([20050901, replicate])).random_base2(log2_points)
         r, log_r = _stretched(u[:, 0], 0.7, linear=1.0)
         s, log_s = _stretched(u[:, 1], narrow)
         along, log_along = _stretched(u[:, 2], 3 * narrow, signed=True)
@@ -124,9 +122,7 @@ def _ridge_nodes(x: np.ndarray, y: np.ndarray, log2_points: int) -> Nodes:
     return Nodes(np.concatenate(blocks), log_weights, REPLICATES)
 
 
-def _stretched(
-    u: np.ndarray, scale: float, signed: bool = False, linear: float = 0.6
-) -> tuple[np.ndarray, np.ndarray]:
+def _stretched(u: np.ndarray, scale: float, signed: bool = False, linear: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
     """Return scale · sinh(t) out to ``REACH``, and log |d/du|, for u uniform on (0, 1).
 
     t is a cubic in u with the given share of its linear term: below 1, small values, where the
