@@ -23,6 +23,7 @@ from numpyro.distributions import biject_to, constraints
 from numpyro.distributions.distribution import ImproperUniform
 from numpyro.distributions.util import sum_rightmost
 from numpyro.infer.util import compute_log_probs
+from numpyro.primitives import Messenger
 
 from singular.errors import InputError
 
@@ -96,7 +97,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         If the model has no observed or no continuous latent site, an improper prior, a ``numpyro.param``,
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
-    with handlers.seed(rng_seed=0), handlers.trace() as trace:
+    with handlers.seed(rng_seed=0), handlers.trace() as trace, ProperPriors():
         model(*args, **kwargs)
     sites = _classify(trace)
     forward = partial(_forward, model, args, kwargs, sites)
@@ -152,6 +153,19 @@ def hoist(function: Callable, *examples) -> Traced:
     return Traced(text, tuple(np.asarray(constant) for constant in closed.consts), call)
 
 
+class ProperPriors(Messenger):
+    """Refuse improper priors: β = 0 is the prior itself, and is drawn from."""
+
+    def process_message(self, msg) -> None:
+        if msg["type"] != "sample" or msg["is_observed"]:
+            return
+        fn = msg["fn"]
+        while hasattr(fn, "base_dist"):
+            fn = fn.base_dist
+        if isinstance(fn, ImproperUniform):
+            raise InputError(f"site {msg['name']!r} has an improper prior and cannot be drawn from; use a proper one")
+
+
 def _classify(trace) -> Sites:
     latent, discrete, observed, deterministic, sizes = {}, [], [], [], {}
     nesting = 0
@@ -176,10 +190,6 @@ def _classify(trace) -> Sites:
             observed.append(name)
             if not site["infer"].get("is_auxiliary", False):
                 sizes[name] = _sample_size(name, site)
-        elif isinstance(site["fn"], ImproperUniform):
-            raise InputError(
-                f"site {name!r} has an improper prior; β = 0 is the prior itself: use a proper one"
-            )
         elif site["fn"].support.is_discrete:
             if not site["fn"].has_enumerate_support:
                 raise InputError(

@@ -218,6 +218,9 @@ def _start(density, program, data, init, problem) -> Point | None:
     """Return the user's starting point as one `Point` without batch axes, or None."""
     if init is None:
         return None
+    for name, value in init.items():
+        if not np.isfinite(np.asarray(value, dtype=float)).all():
+            raise InputError(f"init[{name!r}]={value!r} must be finite")
     z = density.unconstrain(dict(init))
     if z.shape != (density.dim,):
         raise InputError(f"init has {z.size} values once unconstrained; the model has {density.dim}")
