@@ -23,7 +23,8 @@ MAXIMUM_DIVERGING = 0.001
 MINIMUM_SWAP_ACCEPTANCE = 0.1
 """Mean swap probability below which a pair of rungs is flagged."""
 MINIMUM_OVERLAP = 0.03
-"""MBAR overlap of neighbours below which they are flagged (Klimovich, Shirts and Mobley, 2015)."""
+"""MBAR overlap of neighbours below which they are flagged: the limit of Klimovich, Shirts and Mobley (2015),
+put on the overlap over the geometric mean of the two self-overlaps, so that close rungs may share theirs."""
 HEAVY_TAIL = 0.7
 """Pareto k̂ of nll at β = 0 above which its mean is flagged as unreliable (Vehtari et al., 2024)."""
 NO_MEAN = 1.0
@@ -153,7 +154,8 @@ def pick_flags(found: tuple[dict[int, list[str]], list[str]], used: Sequence[int
 
 def overlap_flags(solution: Solution, betas: np.ndarray) -> tuple[str, ...]:
     """Return a flag for each pair of neighbours that MBAR hardly connects."""
-    neighbours = np.diagonal(solution.overlap, offset=1)
+    own = np.sqrt(np.diagonal(solution.overlap))
+    neighbours = np.diagonal(solution.overlap, offset=1) / (own[:-1] * own[1:])
     return tuple(
         f"overlap {o:.3f} < {MINIMUM_OVERLAP} between beta={betas[i]:.3g} and {betas[i + 1]:.3g}"
         for i, o in enumerate(neighbours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,8 @@ from singular.errors import InputError, unknown_name
 if TYPE_CHECKING:
     import xarray as xr
 
+COARSE = 3.0
+"""Discretisation error, in units of mcse, above which the rungs are flagged as too far apart."""
 METHODS = ("mbar", "pymbar", "ti", "ti-trapezoid", "stepping-stone")
 
 
@@ -50,7 +53,8 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
     -------
     Estimate
         In nats. Thermodynamic integration needs E_0[nL_n] to exist: where nll at β = 0 is infinite, or
-        its tail has a Pareto k̂ of 1 or more, its value is NaN and a flag says so; k̂ > 0.7 is flagged.
+        its tail has a Pareto k̂ of 1 or more, its value is NaN and a flag says so; k̂ > 0.7 is
+        flagged, and so is a discretisation error above 3 mcse.
 
     Raises
     ------
@@ -137,7 +141,7 @@ def _curve(draws: Draws, method: str) -> Curve:
 
 
 def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -> Estimate:
-    return estimate(
+    e = estimate(
         curve.value[i],
         curve.influence[..., i],
         target=_target(draws.betas[i]),
@@ -146,6 +150,10 @@ def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -
         discretisation_error=curve.discretisation_error[i],
         flags=(*found, *(curve.flags if i > 0 else ())),
     )
+    if e.discretisation_error > COARSE * e.mcse:
+        why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > {COARSE:.0f} mcse; use mbar"
+        return replace(e, flags=(*e.flags, why))
+    return e
 
 
 def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, corrected: bool = True) -> Curve:

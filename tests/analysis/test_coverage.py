@@ -68,6 +68,7 @@ def standardised(case, name):
 @pytest.mark.parametrize("case", CASES)
 def test_standardised_errors(case, name):
     z = standardised(case, name)
+    print(f"{case}, {name}: mean {z.mean():+.2f}, sd {z.std(ddof=1):.2f}")  # seen with pytest -rP
     # a variance is skewed and its error rises with it, so few effective draws put the mean of z below zero
     assert abs(z.mean()) < (0.4 if name == "variance" else 0.25)
     assert 0.8 < z.std(ddof=1) < 1.25

@@ -79,6 +79,12 @@ def test_the_discretisation_error_is_the_size_of_the_true_one():
     assert abs(plain.value - exact.free_energy.iloc[-1]) < 2 * plain.discretisation_error
 
 
+def test_rungs_too_far_apart_to_integrate_are_flagged():
+    ladder = GammaLadder(rungs=4, draws=2000).one(0)
+    assert any("rungs too far apart" in flag for flag in analysis.free_energy(ladder, "ti").flags)
+    assert not any("rungs" in flag for flag in analysis.free_energy(ladder, "mbar").flags)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_the_curve_ends_in_the_estimate_and_starts_at_zero(method):
     curve = analysis.free_energy_curve(LADDER, method)
@@ -127,6 +133,8 @@ def test_rungs_that_do_not_overlap_are_flagged():
     nll = np.stack([1000 + 5 * rng.standard_normal((4, 500)), 10 + rng.gamma(1.5, 1, (4, 500))], axis=-1)
     e = analysis.free_energy(tree([0.0, 1.0], nll=nll))
     assert any("overlap 0.000 < 0.03" in flag for flag in e.flags)
+    dense = GammaLadder(rungs=40, draws=100).one(0)  # here each draw is shared out among many rungs
+    assert not any("overlap" in flag for flag in analysis.free_energy(dense).flags)
 
 
 def test_a_ladder_that_does_not_start_at_zero():
