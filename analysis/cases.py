@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import math
 import time
@@ -19,6 +20,7 @@ import singular
 from singular.analysis import figures, figures_diagnostics
 from singular.analysis.diagnostics import diagnostics, round_trips
 from singular.analysis.estimate import monte_carlo_error
+from singular.analysis.learning_coefficient import effective_learning_coefficient
 from singular.analysis.summary import summary
 from singular.errors import StoreError, unknown_name
 from singular.models import catalogue, real
@@ -28,8 +30,8 @@ from singular.posteriors.ladder import ladder
 from singular.posteriors.layout import rung
 from singular.posteriors.quadrature import Exact, quadrature
 
-FINE = 30
-"""Points of the exact curve between the lowest rung and 1."""
+FINE, LOWEST = 30, 1e-3
+"""Points of the exact curve, and the β from which it is drawn, if no rung lies below."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ class Outcome:
         Diagnostics, one row for each rung.
     invariants : DataFrame
         R̂ and ESS at β = 1 of functions that do not depend on how units or components are labelled.
+    between : DataFrame
+        λ_eff between the rungs, from the draws of all of them by MBAR.
     curve : DataFrame or None
         The exact numbers on a fine grid of β.
     round_trips : str
@@ -115,6 +119,7 @@ class Outcome:
     rows: pd.DataFrame
     rungs: pd.DataFrame
     invariants: pd.DataFrame
+    between: pd.DataFrame
     curve: pd.DataFrame | None
     round_trips: str
     picture: bytes
@@ -203,10 +208,17 @@ def exact_numbers(problem: Problem, betas: np.ndarray) -> Exact | None:
 def fingerprint(problem: Problem, settings: Settings) -> str:
     """Return, as JSON, all that decides a ladder's draws: the model's program, the data, settings and version.
 
-    Two problems of one name differ here if their data, density or prior do.
+    Two problems of one name differ here if their data, density or prior do; so do two samplers if a default differs.
     """
     program = hashlib.sha256(problem.parts.split.text.encode()).hexdigest()[:16]
-    facts = {"problem": problem.name, "n": problem.n, "data": problem.data_hash, "program": program}
+    defaults = {name: repr(p.default) for name, p in inspect.signature(ladder).parameters.items()}
+    facts = {
+        "defaults": defaults,
+        "problem": problem.name,
+        "n": problem.n,
+        "data": problem.data_hash,
+        "program": program,
+    }
     return json.dumps({**facts, **asdict(settings), "singular": singular.__version__}, sort_keys=True)
 
 
@@ -263,7 +275,7 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
     tree, was_stored = sample(job, problem, progress, cores)
     seconds = 0.0 if was_stored else time.perf_counter() - started
     betas = tree["sample_stats"]["beta"].values
-    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(betas[1], 1.0, FINE)))
+    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(min(betas[1], LOWEST), 1.0, FINE)))
     rungs, trips = diagnostics(tree), round_trips(tree)
     top = tree["sample_stats"]["nll"].values[..., -1]
     known = problem.model.exact if problem.model is not None else None
@@ -279,6 +291,7 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
         rows=summary(tree, problem, exact),
         rungs=rungs,
         invariants=invariants(tree, problem),
+        between=effective_learning_coefficient(tree, np.geomspace(betas[1], 1.0, FINE), method="mbar"),
         curve=None if exact is None else exact.frame,
         round_trips="" if trips is None else ", ".join(map(str, trips)),
         picture=figures.png(figures_diagnostics.ladder(job.path.stem, rungs, top)),

@@ -41,6 +41,8 @@ class Curve:
         1/log n.
     learning_coefficient, half_dim : float or None
         λ and d/2.
+    carried : DataFrame or None
+        Estimates between the rungs, from the draws of all of them: ``beta``, ``value``, ``mcse``.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Curve:
     wbic_beta: float
     learning_coefficient: float | None
     half_dim: float
+    carried: pd.DataFrame | None = None
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -173,10 +176,15 @@ def growth(shares: pd.DataFrame, draws: Mapping[int, tuple[np.ndarray, np.ndarra
                       mfc="white", label=f"{phase}: draws ± 2 mcse")  # fmt: skip
     axes.set_xscale("log")
     axes.set_ylim(0, None)
-    largest = shares[shares["phase"] == "crossing"].sort_values("n")["exact"].to_numpy()
-    finding = f": from {largest[0]:.2f} to {largest[-1]:.2f}" if len(largest) else ""
-    finish(axes, f"The crossing of the two lines gathers posterior mass only as fast as log n grows{finding}",
-           "number of observations n", "share of posterior mass, β = 1")  # fmt: skip
+    crossing = shares[shares["phase"] == "crossing"].sort_values("n")
+    title = "Shares of the posterior mass"
+    if len(crossing):
+        first, last = crossing.iloc[0], crossing.iloc[-1]
+        title = (
+            f"The crossing takes over, slowly: {first['exact']:.2f} of the mass at n = {first['n']:,}, "
+            f"{last['exact']:.2f} at n = {last['n']:,}"
+        )
+    finish(axes, title, "number of observations n", "share of posterior mass, β = 1")
     axes.legend(fontsize=8, frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     for column, (n, (first, second)) in enumerate(sorted(draws.items())):
         axes = figure.add_subplot(grid[1, column])
@@ -194,15 +202,24 @@ def _exact_and_points(axes: Axes, curve: Curve, points: pd.DataFrame) -> None:
     if curve.exact is not None:
         exact = curve.exact[curve.exact["beta"] > 0]
         axes.plot(exact["beta"], exact["value"], color=BLACK, lw=1.3, zorder=2)
-    axes.axvline(curve.wbic_beta, color=SKY, lw=1, zorder=0)
+    if curve.carried is not None:
+        low, high = (curve.carried["value"] + sign * 2 * curve.carried["mcse"] for sign in (-1, 1))
+        axes.fill_between(curve.carried["beta"], low, high, color=SKY, alpha=0.4, lw=0, zorder=1)
+    axes.axvline(curve.wbic_beta, color=PURPLE, lw=1, zorder=0)
     axes.errorbar(points["beta"], points["value"], 2 * points["mcse"], fmt="o", ms=4, color=BLUE, mfc="white",
                   elinewidth=1.2, capsize=2, zorder=3)  # fmt: skip
     axes.set_xscale("log")
+    axes.xaxis.set_minor_formatter("")
+
+
+def _any_carried(curves: Sequence[Curve]) -> bool:
+    return any(curve.carried is not None for curve in curves)
 
 
 def _grid(curves: Sequence[Curve], draw) -> tuple[Figure, list[Axes]]:
     """Lay out one panel for each curve and one for the legend."""
     from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     columns = min(COLUMNS, len(curves) + 1)
     rows = -(-(len(curves) + 1) // columns)
@@ -214,11 +231,12 @@ def _grid(curves: Sequence[Curve], draw) -> tuple[Figure, list[Axes]]:
     for axes in cells[len(curves) :]:
         axes.set_axis_off()
     handles = [
-        Line2D([], [], marker="o", mfc="white", color=BLUE, ls="", label="ladder ± 2 mcse"),
+        Line2D([], [], marker="o", mfc="white", color=BLUE, ls="", label="rungs of the ladder ± 2 mcse"),
+        *([Patch(color=SKY, alpha=0.4, label="between them, by MBAR ± 2 mcse")] if _any_carried(curves) else []),
         Line2D([], [], color=BLACK, lw=1.3, label="exact at this n and data"),
         Line2D([], [], color=ORANGE, ls="--", lw=1.6, label="λ: the limit of large n"),
         Line2D([], [], color=GREY, ls=":", lw=1.4, label="d/2: what BIC assumes"),
-        Line2D([], [], color=SKY, lw=1, label="β = 1/log n, where WBIC reads"),
+        Line2D([], [], color=PURPLE, lw=1, label="β = 1/log n, where WBIC reads"),
     ]
     cells[len(curves)].legend(handles=handles, fontsize=9, frameon=False, loc="center left")
     return figure, list(cells[: len(curves)])

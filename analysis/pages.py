@@ -103,7 +103,7 @@ def _made(outcomes: Sequence[Outcome], table: pd.DataFrame, picture) -> Section:
     return Section(
         "Made data: every number beside the exact one",
         text,
-        [Table("Nats, but for d, λ, m and λ_eff.", readable(table))],
+        [Table(f"n = {outcomes[0].n:,}. Nats, but for d, λ, m and λ_eff.", readable(table.drop(columns="n")))],
         [
             picture(
                 "effective-coefficient",
@@ -128,6 +128,7 @@ def _curve(outcome: Outcome, quantity: str) -> figures.Curve:
         outcome.wbic_beta,
         outcome.learning_coefficient,
         outcome.dim / 2,
+        outcome.between if quantity == "effective_learning_coefficient" else None,
     )
 
 
