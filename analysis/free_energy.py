@@ -42,10 +42,11 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
     method : str
         ``"mbar"``: all draws of all rungs at once (Shirts and Chodera, 2008, eq. 11); no discretisation
         error. ``"pymbar"``: the same equations solved by the package pymbar. ``"ti"``: thermodynamic
-        integration ∫ E_β[nL_n] dβ by the trapezoid with its second-derivative correction,
-        h²/12 (Var_{i+1} − Var_i); its discretisation error is the difference from the quintic Hermite
-        rule, which takes third cumulants too. ``"ti-trapezoid"``: without the correction, which is its
-        discretisation error. ``"stepping-stone"``: importance sampling from each rung to the next.
+        integration ∫ E_β[nL_n] dβ by the trapezoid with its second-derivative correction, on an axis on
+        which the integrand is smooth (see `thermodynamic_integration`); its discretisation error is the
+        difference from the next rule up, which takes third cumulants too. ``"ti-trapezoid"``: the plain
+        trapezoid in β; the correction is its discretisation error. ``"stepping-stone"``: importance sampling
+        from each rung to the next.
     beta : float
         In [0, 1]; one of the rungs, but for MBAR, which carries the draws over to any β.
 
@@ -159,8 +160,17 @@ def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -
 def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, corrected: bool = True) -> Curve:
     """Integrate E_β[nL_n] over β, interval by interval, from the first rung.
 
-    Between two rungs h apart the cubic Hermite rule gives h/2 (E_i + E_{i+1}) + h²/12 (Var_{i+1} − Var_i),
-    since dE/dβ = −Var; the quintic one replaces 1/12 by 1/10 and adds h³/120 (κ3_i + κ3_{i+1}).
+    The plain trapezoid is taken in β. The corrected rule is taken in u = log(β + s): there the integrand
+    g = (β + s)(E_β − e), with e = E_1 − Var_1, runs from near 0 to near λ without the cliff that E_β has at
+    β = 0. With x = β + s, dE/dβ = −Var and dVar/dβ = −κ3,
+
+        g' = g − x² Var,    g'' = g − 3 x² Var + x³ κ3,
+
+    the cubic Hermite rule (the trapezoid with its second-derivative correction) over a step h in u is
+    h/2 (g_i + g_{i+1}) + h²/12 (g'_i − g'_{i+1}); the quintic one replaces 1/12 by 1/10 and adds
+    h³/120 (g''_i + g''_{i+1}), and their difference is the discretisation error. The scale
+    s = (E_0 − e)/Var_0 makes g exact at both ends for the Gamma law of a regular model. s and e are held
+    fixed in the influence: an exact rule would not depend on them.
 
     Parameters
     ----------
@@ -173,21 +183,44 @@ def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, corrected: boo
     if not np.isfinite(nll).all():
         nan = np.append(0.0, np.full(betas.size - 1, np.nan))
         return Curve(nan, np.broadcast_to(nan, nll.shape), nan)
-    h = np.diff(betas)
     count = nll[..., 0].size
     mean = nll.mean(axis=(0, 1))
     deviation = nll - mean
     square = deviation**2
     variance = square.sum(axis=(0, 1)) / (count - 1)
+    if not corrected:
+        h = np.diff(betas)
+        influence = h / 2 * (deviation[..., :-1] + deviation[..., 1:])
+        return _summed(h / 2 * (mean[:-1] + mean[1:]), influence, h**2 / 12 * np.diff(variance))
     third = np.einsum("cdk,cdk->k", square, deviation) / count
-    correction = h**2 / 12 * np.diff(variance)
-    steps = h / 2 * (mean[:-1] + mean[1:])
-    influence = h / 2 * (deviation[..., :-1] + deviation[..., 1:])
-    missed = correction
-    if corrected:
-        steps = steps + correction
-        influence = influence + h**2 / 12 * np.diff(square - square.mean(axis=(0, 1)), axis=-1)
-        missed = h**2 / 60 * np.diff(variance) + h**3 / 120 * (third[:-1] + third[1:])
+    steps, missed, x = hermite_steps(betas, mean, variance, third)
+    h = np.diff(np.log(x))
+    g_influence = x * deviation
+    slope_influence = g_influence - x**2 * (square - square.mean(axis=(0, 1)))
+    influence = h / 2 * (g_influence[..., :-1] + g_influence[..., 1:]) - h**2 / 12 * np.diff(slope_influence, axis=-1)
+    return _summed(steps, influence, missed)
+
+
+def hermite_steps(
+    betas: np.ndarray, mean: np.ndarray, variance: np.ndarray, third: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return F's increments between rungs, what the next rule up would add, and the axis x = β + s.
+
+    ``mean``, ``variance`` and ``third`` are the first three cumulants of nL_n on each rung;
+    `thermodynamic_integration` has the formulas.
+    """
+    floor = mean[-1] - variance[-1]
+    scale = (mean[0] - floor) / variance[0] if variance[0] > 0 else betas[1]
+    x = betas + scale
+    h = np.diff(np.log(x))
+    g = x * (mean - floor)
+    slope = g - x**2 * variance
+    bend = g - 3 * x**2 * variance + x**3 * third
+    steps = h / 2 * (g[:-1] + g[1:]) - h**2 / 12 * np.diff(slope) + floor * np.diff(betas)
+    return steps, -(h**2) / 60 * np.diff(slope) + h**3 / 120 * (bend[:-1] + bend[1:]), x
+
+
+def _summed(steps: np.ndarray, influence: np.ndarray, missed: np.ndarray) -> Curve:
     return Curve(
         np.append(0.0, np.cumsum(steps)),
         _from_zero(np.cumsum(influence, axis=-1)),

@@ -135,11 +135,14 @@ def study(
     first, second = len(made), len(made) + len(measured)
     table = catalogue_table(ordered[:first])
     sizes = size_table(ordered[first:second])
-    growth = growth_table(ordered[second:], exact_shares(exact_sizes, seed))
+    growing = ordered[second:]
+    known = [o.phases[["phase", "exact"]].assign(n=o.n) for o in growing if o.n in exact_sizes]
+    others = exact_shares([size for size in exact_sizes if size not in grown], seed)
+    growth = growth_table(growing, pd.concat([*known, others], ignore_index=True))
     rows = pd.concat([o.rows for o in ordered], ignore_index=True)
     for name, frame in (("table", table), ("sizes", sizes), ("growth", growth), ("summary", rows)):
         store.write(out / f"{name}.csv", frame.to_csv(index=False))
-    page = write_report(out, ordered[:first], ordered[first:second], ordered[second:], table, sizes, growth)
+    page = write_report(out, ordered[:first], ordered[first:second], growing, table, sizes, growth)
     return Study(out, page, table, sizes, growth, rows, tuple(ordered), time.perf_counter() - started)
 
 

@@ -8,7 +8,7 @@ from hypothesis.strategies import floats
 
 from singular import analysis
 from singular.analysis import mbar
-from singular.analysis.free_energy import METHODS, thermodynamic_integration
+from singular.analysis.free_energy import METHODS, hermite_steps
 from singular.errors import InputError
 from tests.ladders import GammaLadder, tree
 
@@ -66,22 +66,47 @@ def test_a_constant_added_to_nll_is_added_to_the_free_energy(method, shift):
     assert after.mcse == pytest.approx(before.mcse, rel=1e-6)
 
 
-def test_the_discretisation_error_is_the_size_of_the_true_one():
-    for rungs in (6, 8):
-        truth = GammaLadder(rungs=rungs, draws=4000)
-        _, _, claimed, _ = thermodynamic_integration(truth.simulate(np.random.default_rng(0), 1)["nll"][0], truth.betas)
-        exact = truth.exact()
-        h, mean, variance = np.diff(exact.beta), exact.mean_nll.to_numpy(), exact.variance_nll.to_numpy()
-        rule = np.sum(h / 2 * (mean[1:] + mean[:-1]) + h**2 / 12 * np.diff(variance))
-        missed = abs(rule - exact.free_energy.iloc[-1])
-        assert 0.5 * missed < claimed[-1] < 2.5 * missed
+def two_scales(betas, rates=(0.02, 0.0002), shapes=(0.5, 0.5)):
+    """Return F and the first three cumulants of 140 + two independent Gamma energies: no single scale fits."""
+    betas = np.asarray(betas)[:, None]
+    total, shape = betas + np.array(rates), np.array(shapes)
+    free_energy = 140 * betas[:, 0] + (shape * np.log(total / rates)).sum(1)
+    return (
+        free_energy,
+        140 + (shape / total).sum(1),
+        (shape / total**2).sum(1),
+        (2 * shape / total**3).sum(1),
+    )
+
+
+@pytest.mark.parametrize("rungs", [5, 7, 9, 12])
+def test_the_discretisation_error_covers_the_true_one_and_vanishes(rungs):
+    betas = np.concatenate([[0.0], np.geomspace(0.001, 1, rungs - 1)])
+    exact, *cumulants = two_scales(betas)
+    steps, missed, _ = hermite_steps(betas, *cumulants)
+    error = abs(steps.sum() - exact[-1])
+    assert error < 3 * abs(missed.sum())
+    assert abs(missed.sum()) < max(10 * error, 5e-3)
+    assert rungs < 12 or error < 0.01
+
+
+def test_one_gamma_scale_is_integrated_exactly():
+    betas = np.array([0.0, 0.05, 1.0])
+    exact, *cumulants = two_scales(betas, rates=(0.02,), shapes=(1.5,))
+    steps, _, _ = hermite_steps(betas, *cumulants)
+    assert steps.sum() == pytest.approx(exact[-1], abs=0.02)
+
+
+def test_the_plain_trapezoid_owns_up_to_its_error():
+    truth = GammaLadder(rungs=8, draws=4000)
     plain = analysis.free_energy(truth.one(0), "ti-trapezoid")
-    assert abs(plain.value - exact.free_energy.iloc[-1]) < 2 * plain.discretisation_error
+    assert 0.3 * plain.discretisation_error < abs(plain.value - truth.exact().free_energy.iloc[-1])
+    assert abs(plain.value - truth.exact().free_energy.iloc[-1]) < 2 * plain.discretisation_error
 
 
 def test_rungs_too_far_apart_to_integrate_are_flagged():
     ladder = GammaLadder(rungs=4, draws=2000).one(0)
-    assert any("rungs too far apart" in flag for flag in analysis.free_energy(ladder, "ti").flags)
+    assert any("rungs too far apart" in flag for flag in analysis.free_energy(ladder, "ti-trapezoid").flags)
     assert not any("rungs" in flag for flag in analysis.free_energy(ladder, "mbar").flags)
 
 
