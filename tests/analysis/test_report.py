@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import math
 import re
@@ -167,6 +168,7 @@ def test_stored_ladders_are_taken_again_and_only_damaged_or_other_ones_sampled(d
     sampled: list[str] = []
     real_ladder = cases.ladder
 
+    @functools.wraps(real_ladder)
     def counting(problem, *arguments, **keywords):
         sampled.append(f"{problem.name}-n{problem.n}")
         return real_ladder(problem, *arguments, **keywords)
