@@ -93,7 +93,7 @@ def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         by_bic, _ = probabilities(group["bic"].to_numpy(), np.zeros(len(group)))
         parts.append(group.assign(probability=share, probability_mcse=error, probability_bic=by_bic))
     frame = pd.concat(parts, ignore_index=True)
-    return frame[[c for c in frame if c != "flags"] + ["flags"]]
+    return frame.reindex(columns=[c for c in frame if c != "flags"] + ["flags"])
 
 
 def probabilities(free_energy: np.ndarray, mcse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,7 +119,7 @@ def growth_table(outcomes: Sequence[Outcome], exact: pd.DataFrame) -> pd.DataFra
     table = exact.merge(seen, on=["n", "phase"], how="outer", sort=False)
     order = {phase: i for i, phase in enumerate(dict.fromkeys(exact["phase"]))}
     table = table.sort_values(["n", "phase"], key=lambda c: c.map(order) if c.name == "phase" else c)
-    return table[["n", "phase", "value", "mcse", "exact"]].reset_index(drop=True)
+    return table.reindex(columns=["n", "phase", "value", "mcse", "exact"]).reset_index(drop=True)
 
 
 def headline(rows: pd.DataFrame) -> pd.DataFrame:

@@ -159,7 +159,7 @@ def normal_mixture_density(velocity, components):
     variance = numpyro.sample("variance", dist.InverseGamma(3.0, 20.0).expand([components]).to_event(1))
     normals = dist.Normal(mean, jnp.sqrt(variance))
     if components == 1:
-        numpyro.sample("velocity", dist.Normal(mean[0], jnp.sqrt(variance[0])), obs=velocity)
+        numpyro.sample("velocity", dist.Normal(jnp.asarray(mean)[0], jnp.sqrt(jnp.asarray(variance)[0])), obs=velocity)
         return
     weight = numpyro.sample("weight", dist.Dirichlet(jnp.ones(components)))
     mixture = dist.MixtureSameFamily(dist.Categorical(probs=weight), normals)

@@ -52,7 +52,7 @@ def save(ladder: xr.DataTree, path: str | os.PathLike[str]) -> Path:
         group: {
             str(name): {"zlib": True, "complevel": 1, "shuffle": True}
             for name in node.data_vars
-            if node[name].size > 64
+            if node[str(name)].size > 64
         }
         for group, node in ((f"/{name}", child) for name, child in tree.children.items())
     }
