@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import jax
 import jax.numpy as jnp
@@ -18,8 +18,8 @@ from singular.posteriors.precision import x64
 SECONDS_BETWEEN_REPORTS = 0.3
 
 
-class Stopped(Exception):
-    """Ctrl-C came; ``record`` holds what all chains had finished."""
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C while recording; ``record`` holds what all chains had finished."""
 
     def __init__(self, record: Record) -> None:
         super().__init__("interrupted")
@@ -149,9 +149,10 @@ class Chains:
         with ThreadPoolExecutor(max_workers=min(self.cores, self.chains)) as pool:
             futures = [pool.submit(work, chain) for chain in range(self.chains)]
             try:
-                while not all(f.done() for f in futures):
-                    time.sleep(0.02)
+                wait(futures, return_when=FIRST_EXCEPTION)
             except KeyboardInterrupt:
+                pass
+            if not all(f.done() for f in futures):
                 stop.set()
         return [f.result() for f in futures]
 

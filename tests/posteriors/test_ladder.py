@@ -258,6 +258,13 @@ def test_ctrl_c_while_sampling_returns_what_is_done():
     assert np.isfinite(tree.sample_stats.nll.values).all()
 
 
+def test_ctrl_c_before_sampling_goes_on_as_it_is():
+    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        ladder(Problem.from_numpyro(line, X, Y), chains=2, draws=10, warmup=3_000_000)
+
+
 def test_rung_is_an_ordinary_tree_with_the_pointwise_log_likelihood(tree):
     problem = Problem.from_numpyro(line, X, Y)
     one = posteriors.rung(tree, "wbic", problem)
