@@ -8,6 +8,7 @@ set of the same shape compiles nothing, and can never be answered with the first
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
+from jax.core import eval_jaxpr
 from jax.flatten_util import ravel_pytree
 from numpyro import handlers
 from numpyro.distributions import biject_to, constraints
@@ -29,6 +31,9 @@ from singular.errors import InputError
 
 JACOBIAN_SITE = re.compile(r"^_.*_log_det$")
 """Sites that carry a change of variables: they belong to the prior."""
+FUNCTIONS_KEPT = 256
+ROWS = 128
+"""Rows a compiled map takes at once: one shape, so that the map is compiled once."""
 
 
 class Sites(NamedTuple):
@@ -56,6 +61,44 @@ class Traced:
 
     def __call__(self, *arguments):
         return self.call(self.constants, *arguments)
+
+
+_compiled: OrderedDict[tuple[str, ...], Callable[..., Any]] = OrderedDict()
+
+
+def compiled(purpose: str, make: Callable[..., Callable[..., Any]], *parts: Traced) -> Callable[..., Any]:
+    """Return ``make(*parts)``, compiled once per structure of the parts and bound to their arrays.
+
+    ``make`` takes the parts as plain functions and returns the function to compile; ``purpose`` names it.
+    """
+    key = (purpose, *(part.text for part in parts))
+    if key not in _compiled:
+        calls = [part.call for part in parts]
+
+        def run(constants, *arguments):
+            bound = [partial(call, own) for call, own in zip(calls, constants, strict=True)]
+            return make(*bound)(*arguments)
+
+        _compiled[key] = jax.jit(run)
+        while len(_compiled) > FUNCTIONS_KEPT:
+            _compiled.popitem(last=False)
+    _compiled.move_to_end(key)
+    return partial(_compiled[key], tuple(part.constants for part in parts))
+
+
+def map_block(function: Traced) -> Callable[[Any], Any]:
+    """Return the compiled map of ``function`` over a block of `ROWS` rows."""
+    return compiled("rows", lambda f: lambda block: jax.lax.map(f, block), function)
+
+
+def map_rows(function: Traced, rows: Any) -> Any:
+    """Apply a one-argument traced function to every row, in blocks of one shape; returns NumPy arrays."""
+    run = map_block(function)
+    rows = np.asarray(rows)
+    size = -(-rows.shape[0] // ROWS) * ROWS
+    padded = np.concatenate([rows, np.broadcast_to(rows[:1], (size - rows.shape[0], *rows.shape[1:]))])
+    blocks = [jax.tree.map(np.asarray, run(padded[i : i + ROWS])) for i in range(0, size, ROWS)]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[: rows.shape[0]], *blocks)
 
 
 @dataclass(frozen=True)
@@ -97,9 +140,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         If the model has no observed or no continuous latent site, an improper prior, a ``numpyro.param``,
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
-    with handlers.seed(rng_seed=0), handlers.trace() as trace, ProperPriors():
-        model(*args, **kwargs)
-    sites = _classify(trace)
+    sites = _sites(model, args, kwargs)
     forward = partial(_forward, model, args, kwargs, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
     parts = partial(_parts, model, args, kwargs, sites)
@@ -146,11 +187,29 @@ def hoist(function: Callable, *examples) -> Traced:
     jaxpr = closed.jaxpr
 
     def call(constants, *arguments):
-        leaves = jax.core.eval_jaxpr(jaxpr, constants, *jax.tree.leaves(arguments))
+        leaves = eval_jaxpr(jaxpr, constants, *jax.tree.leaves(arguments))
         return jax.tree.unflatten(treedef, leaves)
 
     text = re.sub(r" at 0x[0-9a-f]+", "", str(jaxpr)) + str(treedef)
     return Traced(text, tuple(np.asarray(constant) for constant in closed.consts), call)
+
+
+def _sites(model, args, kwargs) -> Sites:
+    """Run the model once and classify its sites: without computing if that will do, as it saves seconds."""
+    found = []
+
+    def run(key):
+        with handlers.seed(rng_seed=key), handlers.trace() as trace, ProperPriors():
+            model(*args, **kwargs)
+        found.append(_classify(trace))
+        return key
+
+    key = jax.random.PRNGKey(0)
+    try:
+        jax.eval_shape(run, key)
+    except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+        run(key)  # data or masks are made by JAX inside the model: their values are needed
+    return found[0]
 
 
 class ProperPriors(Messenger):
@@ -171,9 +230,7 @@ def _classify(trace) -> Sites:
     nesting = 0
     for name, site in trace.items():
         if site["type"] == "param":
-            raise InputError(
-                f"site {name!r} is a numpyro.param; a Bayesian model needs a prior: make it a sample site"
-            )
+            raise InputError(f"site {name!r} is a numpyro.param; a Bayesian model needs a prior: make it a sample site")
         if site["type"] == "plate":
             size, subsample = site["args"][:2]
             if subsample is not None and subsample != size:
@@ -232,12 +289,12 @@ def _sample_size(name, site) -> int:
             f"observed site {name!r} has {bad} values that are NaN or infinite; for missing values use "
             "numpyro.handlers.mask with any finite filling"
         )
-    batch = jnp.broadcast_shapes(site["fn"].batch_shape, value.shape[: value.ndim - site["fn"].event_dim])
+    batch = np.broadcast_shapes(site["fn"].batch_shape, value.shape[: value.ndim - site["fn"].event_dim])
     if not batch:
         return value.shape[0] if value.ndim else 1
     mask = getattr(site["fn"], "_mask", None)
     if mask is None:
-        return batch[0]
+        return int(batch[0])
     seen = np.broadcast_to(np.asarray(mask), batch)
     return int(seen.reshape(batch[0], -1).any(axis=1).sum())
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from singular.errors import InputError
 from singular.models.base import Model
-from singular.models.density import Density, trace_density
+from singular.models.density import Density, map_rows, trace_density
 from singular.models.reference import Reference, find_reference
 
 
@@ -165,13 +165,12 @@ class Problem:
                 start = self.parts.unconstrain(dict(self.model.optimum))
         return find_reference(self.parts, start, self.unbounded)
 
-    def check(self, draws: int = 64) -> None:
+    def check(self, draws: int = 128) -> None:
         """Refuse a model whose likelihood is not finite at draws from the prior."""
         parts = self.parts
         with jax.enable_x64(True):
-            keys = jax.random.split(jax.random.PRNGKey(0), draws)
-            z = jax.vmap(parts.prior_draw)(keys)
-            log_prior, nll = jax.vmap(parts.split)(z)
+            z = map_rows(parts.prior_draw, jax.random.split(jax.random.PRNGKey(0), draws))
+            log_prior, nll = map_rows(parts.split, z)
         for what, values in (("log prior", log_prior), ("likelihood", nll)):
             bad = int((~np.isfinite(np.asarray(values))).sum())
             if bad:

@@ -48,7 +48,7 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
     def density(x, y=None):
         a = numpyro.sample("A", dist.Normal(0.0, 1.0).expand([hidden, inputs]).to_event(2))
         b = numpyro.sample("B", dist.Normal(0.0, 1.0).expand([outputs, hidden]).to_event(2))
-        numpyro.sample("y", dist.Normal(x @ (b @ a).T, 1.0).to_event(1), obs=y)
+        numpyro.sample("y", dist.Normal(x @ jnp.matmul(b, a).T, 1.0).to_event(1), obs=y)
 
     def simulate(key, n: int) -> Data:
         drawn = standard_normals(key, n, inputs + outputs)

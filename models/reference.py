@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
-from singular.models.density import Density
+from singular.models.density import Density, compiled, map_rows
 
 BEST_STARTS = 6
 RANDOM_STARTS = 6
@@ -52,25 +51,25 @@ def find_reference(density: Density, start: np.ndarray | None = None, unbounded:
     observation. No run may happen to fall into such a spike: ``unbounded`` says what is known beforehand.
     """
     with jax.enable_x64(True):
-        objective = _objective(density)
-        starts = _starts(density, start)
+        slope_of = compiled("nll gradient", lambda split: jax.value_and_grad(lambda z: split(z)[1]), density.split)
+        z = map_rows(density.prior_draw, jax.random.split(jax.random.PRNGKey(20), SCREENED))
+        _, nll = map_rows(density.split, z)
+        objective = _objective(slope_of)
         inside, outside = [], []
-        for point in starts:
+        for point in _starts(z, nll, start):
             found = minimize(objective, point, jac=True, method="L-BFGS-B", options={"maxiter": 500})
             slope = objective(found.x)[1]
             runaway = bool(((np.abs(found.x) > FAR) & (np.abs(slope) > STEADY_FALL)).any())
             (outside if runaway or not np.isfinite(found.fun) else inside).append((float(found.fun), found.x))
         value, point = min(inside or outside, key=lambda pair: pair[0])
         unbounded = unbounded or bool(outside)
-        parameters = {k: np.asarray(v) for k, v in density.constrain(jnp.asarray(point)).items()}
+        parameters = {k: v[0] for k, v in map_rows(density.constrain, point[None]).items()}
     return Reference(value, np.asarray(point), parameters, ("unbounded likelihood",) if unbounded else ())
 
 
-def _objective(density: Density) -> Callable:
-    value_and_gradient = jax.jit(jax.value_and_grad(lambda z, c: density.split.call(c, z)[1]))
-
+def _objective(value_and_gradient: Callable) -> Callable:
     def objective(point):
-        value, gradient = value_and_gradient(jnp.asarray(point), density.split.constants)
+        value, gradient = value_and_gradient(point)
         if not np.isfinite(value):
             return 1e300, np.zeros_like(point)
         return float(value), np.nan_to_num(np.asarray(gradient, dtype=float))
@@ -78,9 +77,6 @@ def _objective(density: Density) -> Callable:
     return objective
 
 
-def _starts(density: Density, start) -> list[np.ndarray]:
-    keys = jax.random.split(jax.random.PRNGKey(20), SCREENED)
-    z = np.asarray(jax.lax.map(density.prior_draw, keys))
-    nll = np.asarray(jax.lax.map(lambda row: density.split(row)[1], jnp.asarray(z)))
+def _starts(z: np.ndarray, nll: np.ndarray, start) -> list[np.ndarray]:
     best = z[np.argsort(np.where(np.isfinite(nll), nll, np.inf))[:BEST_STARTS]]
     return [*best, *z[:RANDOM_STARTS], *([] if start is None else [np.asarray(start)])]

@@ -12,7 +12,7 @@ import numpy as np
 
 from singular.posteriors import exchange
 from singular.posteriors.exchange import CHUNK, Record, Rungs
-from singular.posteriors.nuts import Plan, Point, Tuning, initial_tuning
+from singular.posteriors.nuts import Plan, Point, Tuning, initial_tuning, sampling_plan
 from singular.posteriors.precision import x64
 
 SECONDS_BETWEEN_REPORTS = 0.3
@@ -21,7 +21,7 @@ SECONDS_BETWEEN_REPORTS = 0.3
 class Stopped(KeyboardInterrupt):
     """Ctrl-C while recording; ``record`` holds what all chains had finished."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: Record | None) -> None:
         super().__init__("interrupted")
         self.record = record
 
@@ -32,14 +32,21 @@ class Chains:
     One seed gives one key to each chain, round and rung, whatever the number of cores or the mapping.
     """
 
-    def __init__(self, density, data, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
-        self.density, self.data, self.chains, self.seed = density, data, chains, seed
+    def __init__(self, density, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
+        self.density, self.data, self.chains, self.seed = density, density.split.constants, chains, seed
         self.mapping, self.cores, self.line = mapping, cores, line
         self.max_tree_depth, self.capacities = max_tree_depth, capacities
         base = jax.random.PRNGKey(seed)
         self.keys = [jax.random.fold_in(base, chain) for chain in range(chains)]
         self.devices = jax.local_devices()
         self.round = 0
+
+    def draw_prior(self, rounds: int) -> Point:
+        """Return exact prior draws, evaluated, rows (draw,): a ladder with the prior as its only rung."""
+        nowhere = Point(*(np.zeros(shape) for shape in ((self.density.dim,), (), (), *[(self.density.dim,)] * 2)))
+        self.begin(np.zeros(1), nowhere)
+        points = self.run(sampling_plan(rounds, 1), "prior").points
+        return jax.tree.map(lambda rows: rows[:, :, 0].reshape(-1, *rows.shape[3:]), points)
 
     def begin(self, grid: np.ndarray, points: Point) -> None:
         """Start on ``grid``: ``points`` has rows (chain, rung), or is one point for all."""
@@ -50,9 +57,7 @@ class Chains:
             initial_tuning(dim),
         )
         if one:
-            points = jax.tree.map(
-                lambda leaf: np.broadcast_to(leaf, (self.chains, grid.size, *np.shape(leaf))), points
-            )
+            points = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (self.chains, grid.size, *np.shape(leaf))), points)
         self._set(grid, points, tuning)
 
     def regrid(self, grid: np.ndarray) -> None:
@@ -62,12 +67,14 @@ class Chains:
         taken = [max(k, 1) if b > 0 else 0 for k, b in zip(nearest, grid, strict=True)]
         rows = [jax.tree.map(lambda a: np.asarray(a)[taken], state) for state in self.states]
         points = jax.tree.map(lambda *leaves: np.stack(leaves), *[row.points for row in rows])
-        remade = [
-            [initial_tuning(self.density.dim, r.tuning.step_size[k], r.tuning.inverse_mass[k]) for k in range(grid.size)]
-            for r in rows
-        ]
-        stacked = [jax.tree.map(lambda *leaves: np.stack(leaves), *row) for row in remade]
-        self._set(grid, points, jax.tree.map(lambda *leaves: np.stack(leaves), *stacked))
+        tuning = jax.tree.map(lambda *leaves: np.stack(leaves), *[self._restart(row.tuning) for row in rows])
+        self._set(grid, points, tuning)
+
+    def _restart(self, tuning: Tuning) -> Tuning:
+        """Keep every rung's step size and mass matrix, and forget how they were learnt."""
+        pairs = zip(tuning.step_size, tuning.inverse_mass, strict=True)
+        fresh = [initial_tuning(self.density.dim, step_size, mass) for step_size, mass in pairs]
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *fresh)
 
     def step_sizes(self) -> np.ndarray:
         """Return the step sizes, (chain, rung); NaN on the prior's rung."""
@@ -75,32 +82,24 @@ class Chains:
         sizes[:, 0] = np.nan
         return sizes
 
-    def run(self, plan: Plan, description: str, record: bool = False) -> Record | None:
-        """Run every chain through ``plan`` and return the record, rows (chain, round, rung), if wanted.
+    def run(self, plan: Plan, description: str) -> Record:
+        """Run every chain through ``plan`` and return its record, rows (chain, round, rung).
 
         Raises
         ------
         Stopped
-            On Ctrl-C while recording, with what all chains had done; `KeyboardInterrupt` otherwise.
+            On Ctrl-C, with what all chains had done.
         """
         rounds = plan.adapt.size
         self.line.stage(description, rounds * self.chains)
         stop = threading.Event()
-        if self.mapping == "vmap":
-            parts = self._run_together(plan, stop, record)
-        else:
-            parts = self._run_apart(plan, stop, record)
+        parts = (self._run_together if self.mapping == "vmap" else self._run_apart)(plan, stop)
         self.round += rounds
-        if not record:
-            if stop.is_set():
-                raise KeyboardInterrupt
-            return None
-        done = min(sum(chunk.nll.shape[0] for chunk in chunks) for chunks in parts)
-        joined = [_join(chunks, done, self.grid.size, self.density.dim) for chunks in parts]
-        result = jax.tree.map(lambda *leaves: np.stack(leaves), *joined)
+        done = min(sum(chunk.replica.shape[0] for chunk in chunks) for chunks in parts)
+        joined = [jax.tree.map(lambda *rows: np.concatenate(rows)[:done], *chunks) for chunks in parts if chunks]
         if stop.is_set():
-            raise Stopped(result)
-        return result
+            raise Stopped(jax.tree.map(lambda *rows: np.stack(rows), *joined) if done else None)
+        return jax.tree.map(lambda *rows: np.stack(rows), *joined)
 
     def _set(self, grid, points: Point, tuning: Tuning) -> None:
         self.grid = grid
@@ -128,7 +127,7 @@ class Chains:
             spent = max(time.perf_counter() - began, 1e-6)
             size = max(1, int(size * min(8.0, SECONDS_BETWEEN_REPORTS / spent)))
 
-    def _run_apart(self, plan, stop, record):
+    def _run_apart(self, plan, stop):
         """One thread a chain: each runs the same compiled program, so the cores change no draw."""
 
         def work(chain):
@@ -138,38 +137,43 @@ class Chains:
                 for done, size, rows in self._chunks(plan):
                     if stop.is_set():
                         break
+                    now, key = self.round + done, self.keys[chain]
+                    fresh = exchange.prior_draws(self.density, key, now)
                     state, part = self.program.advance(
-                        self.data, self.keys[chain], state, self.betas, self.grid.size, self.round + done, size, rows
+                        self.data, key, fresh, state, self.betas, self.grid.size, now, size, rows
                     )
-                    parts.append(_trim(part, size, self.grid.size) if record else jax.block_until_ready(part.nll)[:0])
+                    parts.append(_trim(part, size, self.grid.size))
                     self.line.advance(size)
             self.states[chain] = jax.tree.map(np.asarray, state)
-            return parts if record else []
+            return parts
 
         with ThreadPoolExecutor(max_workers=min(self.cores, self.chains)) as pool:
             futures = [pool.submit(work, chain) for chain in range(self.chains)]
             try:
-                wait(futures, return_when=FIRST_EXCEPTION)
+                running = set(futures)
+                while running and not any(f.exception() for f in futures if f.done()):
+                    running = wait(running, timeout=0.1, return_when=FIRST_EXCEPTION).not_done
             except KeyboardInterrupt:
-                pass
-            if not all(f.done() for f in futures):
+                stop.set()
+            if any(f.exception() for f in futures if f.done()):
                 stop.set()
         return [f.result() for f in futures]
 
-    def _run_together(self, plan, stop, record):
+    def _run_together(self, plan, stop):
         """All chains in one batch."""
         stack = jax.tree.map(lambda *leaves: jnp.stack(leaves), *self.states)
         keys = jnp.stack(self.keys)
         parts = [[] for _ in range(self.chains)]
         try:
             for done, size, rows in self._chunks(plan):
+                now = self.round + done
+                fresh = jnp.stack([exchange.prior_draws(self.density, key, now) for key in self.keys])
                 stack, part = self.program.advance(
-                    self.data, keys, stack, self.betas, self.grid.size, self.round + done, size, rows
+                    self.data, keys, fresh, stack, self.betas, self.grid.size, now, size, rows
                 )
                 for chain in range(self.chains):
                     one = jax.tree.map(lambda leaf, c=chain: leaf[c], part)
-                    if record:
-                        parts[chain].append(_trim(one, size, self.grid.size))
+                    parts[chain].append(_trim(one, size, self.grid.size))
                 self.line.advance(size * self.chains)
         except KeyboardInterrupt:
             stop.set()
@@ -182,8 +186,9 @@ def _fill(column: np.ndarray) -> np.ndarray:
 
 
 def _trim(part: Record, rounds: int, rungs: int) -> Record:
-    return jax.tree.map(lambda leaf: np.asarray(leaf)[:rounds, :rungs].copy(), part)
-
-
-def _join(chunks: list[Record], done: int, rungs: int, dim: int) -> Record:
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:done], *chunks)
+    """Keep the rounds that were run and the rungs that are there; of the gradients only the prior's."""
+    points = part.points
+    if rungs > 1:
+        none = np.zeros((rounds, rungs, 0))
+        points = points._replace(log_prior_gradient=none, nll_gradient=none)
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[:rounds, :rungs].copy(), part._replace(points=points))

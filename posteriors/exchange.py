@@ -14,12 +14,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from singular.models.density import Density, Traced
-from singular.posteriors.nuts import Plan, Point, StepInfo, Tuning, adapt, evaluate, step
+from singular.models.density import ROWS, Density, Traced, map_block
+from singular.posteriors.nuts import Array, Plan, Point, StepInfo, Tuning, adapt, evaluate, step
 
-CHUNK = 128
+CHUNK = ROWS
+"""Rounds in one call of the compiled program, at most."""
 MAPPINGS = ("map", "vmap")
 PROGRAMS_KEPT = 64
+PRIOR_STREAM = 2**31 - 1
 
 
 class Rungs(NamedTuple):
@@ -27,19 +29,17 @@ class Rungs(NamedTuple):
 
     points: Point
     tuning: Tuning
-    replica: jax.Array
+    replica: Array
 
 
 class Record(NamedTuple):
     """What one round leaves behind, one row per rung, after the swaps."""
 
-    z: jax.Array
-    nll: jax.Array
-    log_prior: jax.Array
+    points: Point
     steps: StepInfo
-    swap_probability: jax.Array
-    swap_accepted: jax.Array
-    replica: jax.Array
+    swap_probability: Array
+    swap_accepted: Array
+    replica: Array
 
 
 @dataclass
@@ -48,10 +48,9 @@ class Program:
 
     Attributes
     ----------
-    advance : (constants, key, rungs, betas, count, first_round, rounds, plan) -> (rungs, Record)
+    advance : (constants, key, fresh, rungs, betas, count, first_round, rounds, plan) -> (rungs, Record)
         Runs ``rounds`` (at most `CHUNK`) rounds of one chain, or of all chains where the mapping is ``vmap``.
-    prior_points : (constants, keys) -> Point
-        Exact prior draws, evaluated; one per key.
+        ``fresh`` holds a prior draw for each round, from `prior_draws`.
     points : (constants, z) -> Point
         The given positions, evaluated; one per row.
     traces : int
@@ -59,7 +58,6 @@ class Program:
     """
 
     advance: Any
-    prior_points: Any
     points: Any
     traces: int = 0
 
@@ -69,63 +67,65 @@ _programs: OrderedDict[tuple, Program] = OrderedDict()
 
 def program(density: Density, capacity: int, mapping: str, max_tree_depth: int) -> Program:
     """Return the program for a density, made once per structure: data are not part of it."""
-    split, prior_draw = density.split, density.prior_draw
-    key = (split.text, prior_draw.text, capacity, mapping, max_tree_depth)
+    split = density.split
+    key = (split.text, capacity, mapping, max_tree_depth)
     if key not in _programs:
-        _programs[key] = _build(split, prior_draw, mapping, max_tree_depth)
+        _programs[key] = _build(split, mapping, max_tree_depth)
         while len(_programs) > PROGRAMS_KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
     return _programs[key]
 
 
-def constants(density: Density) -> tuple:
-    """Return the data that `Program` functions take first."""
-    return density.split.constants, density.prior_draw.constants
+def prior_draws(density: Density, key, first_round: int) -> Array:
+    """Return one exact prior draw for each of `CHUNK` rounds of the chain with this key, (round, d).
+
+    Compiled apart from `Program.advance`: samplers of priors are slow to compile, and others need them too.
+    """
+    return map_block(density.prior_draw)(_round_keys(key, first_round))
 
 
-def _build(split: Traced, prior_draw: Traced, mapping: str, max_tree_depth: int) -> Program:
-    def bind(data):
-        return partial(split.call, data[0]), partial(prior_draw.call, data[1])
+@jax.jit
+def _round_keys(key, first_round):
+    stream = jax.random.fold_in(key, PRIOR_STREAM)
+    return jax.vmap(partial(jax.random.fold_in, stream))(first_round + jnp.arange(CHUNK))
 
-    def prior_points(data, keys):
-        split_z, draw = bind(data)
-        return jax.lax.map(lambda key: evaluate(split_z, draw(key)), keys)
 
-    def points(data, z):
-        split_z, _ = bind(data)
-        return jax.lax.map(partial(evaluate, split_z), z)
+def _build(split: Traced, mapping: str, max_tree_depth: int) -> Program:
+    def points(constants, z):
+        return jax.lax.map(partial(evaluate, partial(split.call, constants)), z)
 
-    def advance(data, key, rungs, betas, count, first_round, rounds, plan):
+    def advance(constants, key, fresh, rungs, betas, count, first_round, rounds, plan):
         built.traces += 1
-        split_z, draw = bind(data)
-        one_round = partial(_round, split_z, draw, mapping, max_tree_depth, betas, count)
+        split_z = partial(split.call, constants)
+        one_round = partial(_round, split_z, mapping, max_tree_depth, betas, count)
 
         def body(rungs, inputs):
-            index, plan = inputs
+            index, fresh, plan = inputs
+            number = first_round + index
             return jax.lax.cond(
                 index < rounds,
-                lambda: one_round(jax.random.fold_in(key, first_round + index), rungs, first_round + index, plan),
+                lambda: one_round(jax.random.fold_in(key, number), fresh, rungs, number, plan),
                 lambda: (rungs, blank),
             )
 
-        shape = jax.eval_shape(one_round, key, rungs, first_round, jax.tree.map(lambda x: x[0], plan))[1]
+        inputs = (jnp.arange(CHUNK), fresh, plan)
+        shape = jax.eval_shape(one_round, key, fresh[0], rungs, first_round, jax.tree.map(lambda x: x[0], plan))[1]
         blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shape)
-        return jax.lax.scan(body, rungs, (jnp.arange(CHUNK), plan))
+        return jax.lax.scan(body, rungs, inputs)
 
     mapped = advance
     if mapping == "vmap":
-        mapped = jax.vmap(advance, in_axes=(None, 0, 0, None, None, None, None, None))
-    built = Program(jax.jit(mapped), jax.jit(prior_points), jax.jit(points))
+        mapped = jax.vmap(advance, in_axes=(None, 0, 0, 0, None, None, None, None, None))
+    built = Program(jax.jit(mapped), jax.jit(points))
     return built
 
 
-def _round(split, draw, mapping, max_tree_depth, betas, count, key, rungs: Rungs, index, plan: Plan):
+def _round(split, mapping, max_tree_depth, betas, count, key, fresh, rungs: Rungs, index, plan: Plan):
     """One round: a fresh prior draw at β = 0, a NUTS step on every other rung, then the swaps."""
     capacity = betas.shape[0]
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(capacity + 1))
-    fresh = evaluate(split, draw(keys[0]))
-    points = jax.tree.map(lambda rows, row: rows.at[0].set(row), rungs.points, fresh)
+    points = jax.tree.map(lambda rows, row: rows.at[0].set(row), rungs.points, evaluate(split, fresh))
 
     def lane(k, point, tuning):
         depth = jnp.where(k < count, plan.tree_depth, 0)
@@ -137,7 +137,7 @@ def _round(split, draw, mapping, max_tree_depth, betas, count, key, rungs: Rungs
     order = _permutation(accepted)
     points = jax.tree.map(lambda rows: rows[order], points)
     replica = rungs.replica[order]
-    record = Record(points.z, points.nll, points.log_prior, info, probability, accepted, replica)
+    record = Record(points, info, probability, accepted, replica)
     return Rungs(points, tuning, replica), record
 
 

@@ -120,7 +120,8 @@ def ladder(
     cores = cores or available_cores()
     settings = {
         "chains": chains, "draws": draws, "warmup": warmup, "swap_acceptance": swap_acceptance,
-        "target_acceptance": target_acceptance, "max_tree_depth": max_tree_depth, "mapping": mapping, "betas": None if betas is None else list(betas),
+        "target_acceptance": target_acceptance, "max_tree_depth": max_tree_depth, "mapping": mapping,
+        "betas": None if betas is None else [float(beta) for beta in betas],
         "init": None if init is None else {k: np.asarray(v).tolist() for k, v in init.items()},
         "keep": None if keep is None else list(keep),
     }  # fmt: skip
@@ -128,10 +129,9 @@ def ladder(
     with x64(), progress_line(progress) as line:
         density = problem.parts
         first_program = exchange.program(density, CAPACITIES[0], mapping, max_tree_depth)
-        data = exchange.constants(density)
-        prior = _prior_points(first_program, data, seed, problem)
-        team = Chains(density, data, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
-        start = _start(density, first_program, data, init, problem)
+        team = Chains(density, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
+        start = _start(density, first_program, init, problem)
+        prior = _prior(team, problem)
         if betas is None:
             grid = _pilot(team, prior, start, problem, swap_acceptance, target_acceptance)
         else:
@@ -140,14 +140,15 @@ def ladder(
         team.run(warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None), "warm-up")
         warmed = time.perf_counter()
         try:
-            record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling", record=True), True
+            record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling"), True
         except Stopped as stopped:
+            if stopped.record is None or stopped.record.replica.shape[1] < MIN_KEPT:
+                raise
             record, complete = stopped.record, False
-            if record.nll.shape[1] < MIN_KEPT:
-                raise KeyboardInterrupt from None
         finished = time.perf_counter()
-        if not np.isfinite(record.nll[:, :, 1:]).all():
-            k = int(np.argmax(~np.isfinite(record.nll[:, :, 1:]).all(axis=(0, 1)))) + 1
+        finite = np.isfinite(record.points.nll[:, :, 1:])
+        if not finite.all():
+            k = int(np.argmin(finite.all(axis=(0, 1)))) + 1
             raise SamplingError(f"n L_n is not finite on some draws at beta={grid[k]:.4g}; check the model there")
         timing = {"wall_time": finished - started, "warmup_time": warmed - started}
         step_size = team.step_sizes()
@@ -180,8 +181,8 @@ def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) ->
     marks = [beta_wbic] if beta_wbic < 1 else []
     for i, rounds in enumerate(PILOT_ROUNDS):
         plan = warmup_plan(rounds, team.max_tree_depth, target_acceptance, fresh=i == 0)
-        record = team.run(plan, f"pilot {i + 1} of {len(PILOT_ROUNDS)}", record=True)
-        settled = record.nll[:, rounds // 2 :].reshape(-1, grid.size)
+        record = team.run(plan, f"pilot {i + 1} of {len(PILOT_ROUNDS)}")
+        settled = record.points.nll[:, rounds // 2 :].reshape(-1, grid.size)
         grid = rungs.spread_evenly(grid, settled, acceptance, marks)
         if grid.size > CAPACITIES[-1]:
             raise SamplingError(
@@ -192,13 +193,12 @@ def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) ->
     return grid
 
 
-def _prior_points(program, data, seed, problem) -> Point:
-    keys = jax.random.split(jax.random.fold_in(jax.random.PRNGKey(seed), 2**31 - 1), PRIOR_SAMPLE)
-    points = program.prior_points(data, keys)
-    bad = int((~np.isfinite(np.asarray(points.nll + points.log_prior))).sum())
+def _prior(team: Chains, problem: Problem) -> Point:
+    points = team.draw_prior(-(-PRIOR_SAMPLE // team.chains))
+    bad = int((~np.isfinite(points.nll + points.log_prior)).sum())
     if bad:
         raise InputError(
-            f"problem={problem.name!r}: the likelihood is not finite at {bad} of {PRIOR_SAMPLE} draws from the prior"
+            f"problem={problem.name!r}: the likelihood is not finite at {bad} of {points.nll.size} prior draws"
         )
     return points
 
@@ -214,7 +214,7 @@ def _spread(prior: Point, grid, chains: int, seed: int) -> Point:
     return jax.tree.map(lambda rows: np.asarray(rows)[chosen], prior)
 
 
-def _start(density, program, data, init, problem) -> Point | None:
+def _start(density, program, init, problem) -> Point | None:
     """Return the user's starting point as one `Point` without batch axes, or None."""
     if init is None:
         return None
@@ -224,7 +224,9 @@ def _start(density, program, data, init, problem) -> Point | None:
     z = density.unconstrain(dict(init))
     if z.shape != (density.dim,):
         raise InputError(f"init has {z.size} values once unconstrained; the model has {density.dim}")
-    point = jax.tree.map(lambda rows: np.asarray(rows)[0], program.points(data, jnp.asarray(z)[None]))
+    point = jax.tree.map(
+        lambda rows: np.asarray(rows)[0], program.points(density.split.constants, jnp.asarray(z)[None])
+    )
     if not np.isfinite(point.nll + point.log_prior):
         raise InputError(f"init={dict(init)!r} has no finite density in problem {problem.name!r}")
     return point

@@ -7,12 +7,12 @@ import platform
 from importlib.metadata import version
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from numpyro import handlers
 
 from singular.errors import InputError, unknown_name
+from singular.models.density import Traced, map_rows
 from singular.models.problem import Problem
 from singular.posteriors.exchange import Record
 from singular.posteriors.precision import x64
@@ -24,16 +24,17 @@ LEADING = ("chain", "draw", "beta")
 
 def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, complete, keep) -> xr.DataTree:
     """Lay out one run; ``record`` has rows (chain, draw, rung)."""
+    points, (chains, draws, _) = record.points, record.replica.shape
     coords = {
-        "chain": np.arange(record.nll.shape[0]),
-        "draw": np.arange(record.nll.shape[1]),
+        "chain": np.arange(chains),
+        "draw": np.arange(draws),
         "beta": np.asarray(grid, dtype=float),
     }
-    sites = constrain(problem, record.z, keep)
+    sites = constrain(problem, points.z, keep)
     posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
     stats = {
-        "nll": record.nll,
-        "log_prior": record.log_prior,
+        "nll": points.nll,
+        "log_prior": points.log_prior,
         **record.steps._asdict(),
         "swap_probability": record.swap_probability,
         "swap_accepted": record.swap_accepted,
@@ -73,7 +74,7 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, co
     return tree
 
 
-def constrain(problem: Problem, z: np.ndarray, keep=None) -> dict[str, np.ndarray]:
+def constrain(problem: Problem, z, keep=None) -> dict[str, np.ndarray]:
     """Return the sites at unconstrained draws ``z`` of shape (..., d), by name, leading shape kept."""
     return _apply(problem.parts.constrain, z, keep)
 
@@ -95,7 +96,7 @@ def rung(ladder: xr.DataTree, which: float | str, problem: Problem | None = None
     InputError
         If β is no rung, the label is unknown, or ``problem`` is not the one the ladder was made from.
     """
-    betas = ladder["sample_stats"]["beta"].values
+    betas = ladder["sample_stats"].to_dataset()["beta"].to_numpy()
     if isinstance(which, str):
         labels = {"prior": 0.0, "posterior": 1.0, "wbic": ladder.attrs.get("wbic_beta")}
         if which not in labels:
@@ -145,13 +146,13 @@ def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     return observed, constant
 
 
-def _unconstrained(problem: Problem, tree) -> np.ndarray:
+def _unconstrained(problem: Problem, tree: xr.DataTree) -> np.ndarray:
     """Return z for every draw of an ordinary posterior, rows (chain, draw)."""
-    posterior = tree["posterior"].dataset
+    posterior = tree["posterior"].to_dataset()
     missing = [name for name in problem.parts.sites.latent if name not in posterior]
     if missing:
         raise InputError(f"the ladder does not hold the sites {missing}; sample it without keep")
-    values = {name: posterior[name].values for name in problem.parts.sites.latent}
+    values = {name: posterior[name].to_numpy() for name in problem.parts.sites.latent}
     lead = next(iter(values.values())).shape[:2]
     flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in values.items()}
     with x64():
@@ -159,20 +160,11 @@ def _unconstrained(problem: Problem, tree) -> np.ndarray:
     return np.asarray(rows).reshape(*lead, -1)
 
 
-def _apply(function, z: np.ndarray, keep) -> dict[str, np.ndarray]:
-    """Map a traced function over the leading axes of ``z``, in batches."""
-    lead, flat = z.shape[:-1], z.reshape(-1, z.shape[-1])
-
-    def run(constants, rows):
-        def one(row):
-            values = function.call(constants, row)
-            return values if keep is None else {k: values[k] for k in keep}
-
-        return jax.lax.map(one, rows, batch_size=BATCH)
-
+def _apply(function: Traced, z: np.ndarray, keep) -> dict[str, np.ndarray]:
+    """Map a traced function over the leading axes of ``z``."""
     with x64():
-        values = jax.jit(run)(function.constants, jnp.asarray(flat))
-    return {k: np.asarray(v).reshape(*lead, *v.shape[1:]) for k, v in values.items()}
+        values = map_rows(function, z.reshape(-1, z.shape[-1]))
+    return {k: v.reshape(*z.shape[:-1], *v.shape[1:]) for k, v in values.items() if keep is None or k in keep}
 
 
 def _dims(name, value, leading: int) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ their gradients, so that a point can move to a neighbouring rung without being e
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -29,23 +29,27 @@ _welford_init, _welford_update, _welford_final = welford_covariance(diagonal=Tru
 _averaging_init, _averaging_update = dual_averaging()
 
 
+Array = Any
+"""A JAX array inside compiled code, a NumPy array outside."""
+
+
 class Point(NamedTuple):
     """A position with all that tempering needs to know of it."""
 
-    z: jax.Array
-    log_prior: jax.Array
-    nll: jax.Array
-    log_prior_gradient: jax.Array
-    nll_gradient: jax.Array
+    z: Array
+    log_prior: Array
+    nll: Array
+    log_prior_gradient: Array
+    nll_gradient: Array
 
 
 class Tuning(NamedTuple):
     """Step size, diagonal inverse mass matrix, and the running statistics that adapt them."""
 
-    step_size: jax.Array
-    inverse_mass: jax.Array
-    averaging: tuple
-    welford: tuple
+    step_size: Array
+    inverse_mass: Array
+    averaging: Any
+    welford: Any
 
 
 class Plan(NamedTuple):
@@ -62,11 +66,11 @@ class Plan(NamedTuple):
 class StepInfo(NamedTuple):
     """The record of one NUTS step."""
 
-    diverging: jax.Array
-    n_steps: jax.Array
-    tree_depth: jax.Array
-    acceptance_rate: jax.Array
-    energy: jax.Array
+    diverging: Array
+    n_steps: Array
+    tree_depth: Array
+    acceptance_rate: Array
+    energy: Array
 
 
 def evaluate(split: Callable, z: jax.Array) -> Point:
@@ -76,11 +80,11 @@ def evaluate(split: Callable, z: jax.Array) -> Point:
     return Point(z, log_prior, nll, pullback((one, zero))[0], pullback((zero, one))[0])
 
 
-def initial_tuning(dim: int, step_size=FIRST_STEP_SIZE, inverse_mass=None) -> Tuning:
+def initial_tuning(dim: int, step_size: Any = FIRST_STEP_SIZE, inverse_mass=None) -> Tuning:
     """Return a tuning that starts at ``step_size`` and ``inverse_mass`` (ones if None)."""
     scale = jnp.ones(dim) if inverse_mass is None else jnp.asarray(inverse_mass)
     step_size = jnp.asarray(step_size, dtype=float)
-    return Tuning(step_size, scale, _averaging_init(jnp.log(10 * step_size)), _welford_init(dim))
+    return Tuning(step_size, scale, _averaging_init(cast(Any, jnp.log(10 * step_size))), _welford_init(dim))
 
 
 def warmup_plan(rounds: int, tree_depth: int, target_acceptance: float, fresh: bool) -> Plan:
@@ -130,6 +134,7 @@ def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, m
         beta * point.nll_gradient - point.log_prior_gradient,
     )
     _, update = velocity_verlet(potential, kinetic)
+    depths: Any = (tree_depth, max_tree_depth)
     tree = build_tree(
         update,
         kinetic,
@@ -137,7 +142,7 @@ def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, m
         tuning.inverse_mass,
         tuning.step_size,
         tree_key,
-        max_tree_depth=(tree_depth, max_tree_depth),
+        max_tree_depth=depths,
     )
     log_prior, log_prior_gradient = jax.value_and_grad(lambda z: split(z)[0])(tree.z_proposal)
     moved = Point(

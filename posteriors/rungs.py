@@ -89,9 +89,7 @@ def spread_evenly(betas: np.ndarray, nll: np.ndarray, acceptance: float, marks=(
     """
     first = betas[1]
     u = np.log(betas[1:])
-    rate = np.array(
-        [0.5 * b * mean_absolute_difference(v) for b, v in zip(betas[1:], nll.T[1:], strict=True)]
-    )
+    rate = np.array([0.5 * b * mean_absolute_difference(v) for b, v in zip(betas[1:], nll.T[1:], strict=True)])
     rate = np.maximum(rate, 1e-3)
     barrier = PchipInterpolator(u, rate).antiderivative()
     size = barrier_step(acceptance)

@@ -10,7 +10,7 @@ from singular.errors import InputError
 from singular.models.density import JACOBIAN_SITE
 
 
-class temper(Messenger):  # noqa: N801  (effect handlers are lower case in NumPyro)
+class temper(Messenger):
     """Scale the log-probability of observed sites by ``beta``.
 
     The tempered posterior p_β(w) ∝ φ(w) p(D | w)^β of Watanabe (2013), JMLR 14, 867-897, eq. 5, as an
