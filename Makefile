@@ -44,7 +44,7 @@ validate: $(READY) ## 40 seeds of every estimator against the exact answers; wri
 	$(BIN)/python benchmarks/validate.py
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
-	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
 
 clean: ## remove results and caches, keep the environment
 	rm -rf out dist .pytest_cache .ruff_cache

@@ -97,11 +97,12 @@ def page(rows: pd.DataFrame, seeds: int, n: int) -> str:
     cost = runs.groupby("model", sort=False).agg(rungs=("rungs", "median"), seconds=("seconds", "median"))
     mbar = rows[(rows.quantity == "free_energy") & (rows.method == "mbar")]
     median = (mbar.value - mbar.exact).abs().median()
-    flagged = rows.assign(flagged=rows.flags.fillna("") != "").groupby(["model", "quantity", "method"], sort=False).flagged.mean()
+    flagged = rows.assign(flagged=rows["flags"].fillna("") != "")
+    flagged = flagged.groupby(["model", "quantity", "method"], sort=False)["flagged"].mean()
     return f"""# Validation: do the error bars hold?
 
-Made by `make validate` with singular {__version__}: {len(MODELS)} models, n = {n}, {seeds} data sets each, one ladder at
-default settings per data set (4 chains × 1000 draws after 500 of warm-up), the data seed being the sampler's too.
+Made by `make validate` with singular {__version__}: {len(MODELS)} models, n = {n}, {seeds} data sets each, one ladder
+at default settings per data set (4 chains × 1000 draws after 500 of warm-up), the data seed being the sampler's too.
 Every estimate is compared with the exact finite-n value (`posteriors.quadrature`) in units of its own error:
 z = (estimate − exact)/mcse. Honest errors give mean 0 and standard deviation 1; the pooled standard deviation
 must lie in [{BOUNDS[0]}, {BOUNDS[1]}]. "± of mean" is the standard error of the mean of z over data sets.

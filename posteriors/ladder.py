@@ -137,7 +137,8 @@ def ladder(
         else:
             grid = np.asarray(betas, dtype=float)
             team.begin(grid, _spread(prior, grid, chains, seed) if start is None else start)
-        team.run(warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None), "warm-up")
+        if warmup:
+            team.run(warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None), "warm-up")
         warmed = time.perf_counter()
         try:
             record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling"), True

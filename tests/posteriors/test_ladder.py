@@ -1,7 +1,7 @@
 """The ladder: right at every rung, the same to the bit from the same seed, compiled once, stoppable."""
 
-import _thread
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -173,6 +173,11 @@ def test_more_draws_or_other_rungs_compile_nothing():
     assert sum(program.traces for program in exchange._programs.values()) == before
 
 
+def test_no_warmup_is_allowed():
+    tree = ladder(Problem.from_numpyro(line, X, Y), [0, 0.2, 1], chains=1, draws=4, warmup=0)
+    assert tree.sample_stats.nll.shape == (1, 4, 3)
+
+
 def run_python(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -249,7 +254,7 @@ def test_two_wells_plain_nuts_stays_the_ladder_does_not():
 def test_ctrl_c_while_sampling_returns_what_is_done():
     problem = Problem.from_numpyro(line, X, Y)
     ladder(problem, chains=2, draws=10, warmup=50)
-    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     tree = ladder(problem, chains=2, draws=3_000_000, warmup=50)
     assert tree.attrs["complete"] == 0
@@ -259,7 +264,7 @@ def test_ctrl_c_while_sampling_returns_what_is_done():
 
 
 def test_ctrl_c_before_sampling_goes_on_as_it_is():
-    timer = threading.Timer(1.5, _thread.interrupt_main)
+    timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         ladder(Problem.from_numpyro(line, X, Y), chains=2, draws=10, warmup=3_000_000)
