@@ -19,6 +19,7 @@ import xarray as xr
 import singular
 from singular.analysis import figures, figures_diagnostics
 from singular.analysis.diagnostics import diagnostics, round_trips
+from singular.analysis.draws import rung_betas
 from singular.analysis.estimate import monte_carlo_error
 from singular.analysis.learning_coefficient import effective_learning_coefficient
 from singular.analysis.summary import summary
@@ -149,21 +150,25 @@ class Outcome:
 
     @property
     def lambda_eff(self) -> pd.Series:
-        """The row of the variance form at β = 1/log n."""
-        return self.number("learning_coefficient", "variance")
+        """The row of λ_eff at β = 1/log n, from the draws of all rungs."""
+        return self.number("learning_coefficient", "mbar")
 
     @property
     def flags(self) -> str:
-        """Every reason to distrust the headline numbers, joined."""
-        found = "; ".join((self.free_energy["flags"], self.wbic["flags"], self.lambda_eff["flags"])).split("; ")
-        found += [f"BIC: {flag}" for flag in self.reference_flags]
+        """Every reason to distrust what was read off the draws, joined."""
+        joined = (str(row["flags"]) for row in (self.free_energy, self.wbic, self.lambda_eff))
+        found = "; ".join(joined).split("; ")
         return "; ".join(dict.fromkeys(flag for flag in found if flag))
+
+    @property
+    def bic_flags(self) -> str:
+        """Every reason to distrust BIC, joined."""
+        return "; ".join(self.reference_flags)
 
     @property
     def worst(self) -> dict[str, Any]:
         """The worst rung of the ladder in each respect."""
-        steps = self.rungs["tree_depth"].gt(0).sum() * json.loads(self.facts["settings"])["draws"]
-        steps *= json.loads(self.facts["settings"])["chains"]
+        settings = json.loads(self.facts["settings"])
         return {
             "problem": self.job.name,
             "n": self.n,
@@ -171,16 +176,17 @@ class Outcome:
             "rhat": self.rungs["rhat"].max(),
             "ess_bulk": self.rungs["ess_bulk"].min(),
             "swap_acceptance": self.rungs["swap_acceptance"].min(),
-            "divergences": self.rungs["diverging"].sum() / max(steps, 1),
+            "divergences": self.rungs["diverging"].max() / (settings["chains"] * settings["draws"]),
         }
 
     def number(self, quantity: str, method: str) -> pd.Series:
         """Return the tidy row of one number."""
         return self.rows[(self.rows["quantity"] == quantity) & (self.rows["method"] == method)].iloc[0]
 
-    def curve_of(self, quantity: str) -> pd.DataFrame:
+    def curve_of(self, quantity: str, method: str = "rung") -> pd.DataFrame:
         """Return the tidy rows of one quantity over β, ascending."""
-        return self.rows[(self.rows["quantity"] == quantity) & (self.rows["method"] == "rung")].sort_values("beta")
+        kept = (self.rows["quantity"] == quantity) & (self.rows["method"] == method)
+        return self.rows.loc[kept].sort_values(by="beta")
 
 
 def make_problem(name: str, n: int = 500, seed: int = 0) -> Problem:
@@ -274,10 +280,10 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
     started = time.perf_counter()
     tree, was_stored = sample(job, problem, progress, cores)
     seconds = 0.0 if was_stored else time.perf_counter() - started
-    betas = tree["sample_stats"]["beta"].values
-    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(min(betas[1], LOWEST), 1.0, FINE)))
+    betas = rung_betas(tree)
+    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(min(float(betas[1]), LOWEST), 1.0, FINE)))
     rungs, trips = diagnostics(tree), round_trips(tree)
-    top = tree["sample_stats"]["nll"].values[..., -1]
+    top = tree["sample_stats"].dataset["nll"].to_numpy()[..., -1]
     known = problem.model.exact if problem.model is not None else None
     return Outcome(
         job=job,
@@ -291,11 +297,11 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
         rows=summary(tree, problem, exact),
         rungs=rungs,
         invariants=invariants(tree, problem),
-        between=effective_learning_coefficient(tree, np.geomspace(betas[1], 1.0, FINE), method="mbar"),
+        between=effective_learning_coefficient(tree, np.geomspace(float(betas[1]), 1.0, FINE), method="mbar"),
         curve=None if exact is None else exact.frame,
         round_trips="" if trips is None else ", ".join(map(str, trips)),
         picture=figures.png(figures_diagnostics.ladder(job.path.stem, rungs, top)),
-        facts=dict(tree.attrs),
+        facts={str(k): v for k, v in tree.attrs.items()},
         seconds=seconds,
         stored=was_stored,
     )
@@ -326,19 +332,21 @@ def invariants(tree: xr.DataTree, problem: Problem) -> pd.DataFrame:
 
     They are nll, the log prior, and the log-likelihoods of the first, the middle and the last observation.
     """
-    from arviz_stats.base import array_stats
+    from arviz_stats.base.array import array_stats
 
     posterior = rung(tree, "posterior", problem)
-    stats = posterior["sample_stats"]
-    functions = {"nll": stats["nll"].values, "log prior": stats["log_prior"].values}
+    stats = posterior["sample_stats"].dataset
+    functions = {"nll": stats["nll"].to_numpy(), "log prior": stats["log_prior"].to_numpy()}
     for name, values in posterior["log_likelihood"].dataset.data_vars.items():
-        flat = values.values.reshape(*values.shape[:2], -1)
+        flat = values.to_numpy().reshape(*values.shape[:2], -1)
         for i in sorted({0, flat.shape[-1] // 2, flat.shape[-1] - 1}):
             functions[f"log p({name}[{i}] | w)"] = flat[..., i]
-    rows = [
-        (name, float(v.mean()), float(array_stats.rhat(v, chain_axis=0, draw_axis=1)),
-         float(array_stats.ess(v, chain_axis=0, draw_axis=1, method="bulk")),
-         float(array_stats.ess(v, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95))))
-        for name, v in functions.items()
-    ]  # fmt: skip
+    rows = []
+    for name, values in functions.items():
+        checks = (
+            array_stats.rhat(values, chain_axis=0, draw_axis=1),
+            array_stats.ess(values, chain_axis=0, draw_axis=1, method="bulk"),
+            array_stats.ess(values, chain_axis=0, draw_axis=1, method="tail", prob=(0.05, 0.95)),
+        )
+        rows.append((name, values.mean(), *(np.asarray(check).item() for check in checks)))
     return pd.DataFrame(rows, columns=["function at β = 1", "mean", "rhat", "ess_bulk", "ess_tail"])

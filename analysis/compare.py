@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from singular.analysis.cases import exact_numbers, make_problem
+from singular.analysis.draws import rung_betas
 from singular.analysis.free_energy import free_energy
 from singular.analysis.learning_coefficient import learning_coefficient
 from singular.analysis.study import check_target
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from singular.models.problem import Problem
 
 FREE_ENERGY = ("mbar", "ti", "stepping-stone")
-LEARNING_COEFFICIENT = ("variance", "two-temperature")
+LEARNING_COEFFICIENT = ("mbar", "variance", "two-temperature")
 COLUMNS = ("problem", "n", "seed", "beta", "quantity", "method", "value", "mcse", "exact", "z", "flags")
 
 
@@ -78,9 +79,9 @@ def _answers(problem: Problem, seed: int, chains: int, draws: int, warmup: int, 
     tree = ladder(problem, None, chains, draws, warmup, seed, progress)
     if not tree.attrs["complete"]:
         raise KeyboardInterrupt
-    betas = tree["sample_stats"]["beta"].values
+    betas = rung_betas(tree)
     exact = exact_numbers(problem, betas)
-    truth = math.nan if exact is None else exact.at(1.0)["free_energy"]
+    truth = math.nan if exact is None else _number(exact.at(1.0), "free_energy")
     rows = []
 
     def add(quantity: str, method: str, beta: float, value: float, mcse: float, right: float, flags) -> None:
@@ -108,6 +109,11 @@ def _seen(exact, betas: np.ndarray, estimate) -> float:
         return math.nan
     here = exact.at(estimate.beta)
     if estimate.method != "two-temperature":
-        return float(here["effective_learning_coefficient"])
+        return _number(here, "effective_learning_coefficient")
     above = exact.at(float(betas[np.searchsorted(betas, estimate.beta * (1 + 1e-9))]))
-    return float((here["mean_nll"] - above["mean_nll"]) / (1 / here["beta"] - 1 / above["beta"]))
+    gap = _number(here, "mean_nll") - _number(above, "mean_nll")
+    return gap / (1 / _number(here, "beta") - 1 / _number(above, "beta"))
+
+
+def _number(row: pd.Series, name: str) -> float:
+    return np.asarray(row[name], dtype=np.float64).item()

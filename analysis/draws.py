@@ -107,6 +107,11 @@ def read_draws(ladder: xr.DataTree) -> Draws:
     return Draws(values, betas, {str(k): v for k, v in ladder.attrs.items()})
 
 
+def rung_betas(ladder: xr.DataTree) -> np.ndarray:
+    """Return the inverse temperatures of a ladder's rungs as they stand, (beta,)."""
+    return np.asarray(ladder["sample_stats"].dataset["beta"].to_numpy(), dtype=np.float64)
+
+
 def sample_stat(ladder: xr.DataTree, name: str) -> xr.DataArray | None:
     """Return ``sample_stats/name`` in the order (chain, draw, beta), or None if it is not there.
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -23,6 +24,9 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
 """The palette of Okabe and Ito (2008), told apart with any colour vision."""
 
 GREY = "#767676"
+LIGHT = "#B0B0B0"
+PHASE_LINES = ("-", "-", (0, (4, 4)), ":")
+"""Phases that hold the same mass by symmetry lie on one line: broken ones let the lower show."""
 COLUMNS = 4
 
 
@@ -34,7 +38,7 @@ class Curve:
     ----------
     name : str
     estimate : DataFrame
-        Columns ``beta``, ``value``, ``mcse``, ``exact`` (NaN where nothing exact is known).
+        On the rungs: columns ``beta``, ``value``, ``mcse``, ``exact`` (NaN where nothing exact is known).
     exact : DataFrame or None
         Columns ``beta``, ``value``, on a grid as fine as wanted.
     wbic_beta : float
@@ -42,7 +46,10 @@ class Curve:
     learning_coefficient, half_dim : float or None
         λ and d/2.
     carried : DataFrame or None
-        Estimates between the rungs, from the draws of all of them: ``beta``, ``value``, ``mcse``.
+        Estimates on a fine grid, from the draws of all rungs: ``beta``, ``value``, ``mcse``. If it is given,
+        ``estimate`` was made so too.
+    alone : DataFrame or None
+        Estimates on the rungs, from the draws of each alone: ``beta``, ``value``, ``mcse``.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Curve:
     learning_coefficient: float | None
     half_dim: float
     carried: pd.DataFrame | None = None
+    alone: pd.DataFrame | None = None
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -83,7 +91,7 @@ def effective_coefficients(curves: Sequence[Curve]) -> Figure:
     Parameters
     ----------
     curves : sequence of Curve
-        Of ``effective_learning_coefficient`` (variance form), dimensionless.
+        Of ``effective_learning_coefficient``, dimensionless.
 
     Returns
     -------
@@ -95,9 +103,9 @@ def effective_coefficients(curves: Sequence[Curve]) -> Figure:
         top = curve.half_dim
         if curve.learning_coefficient is not None:
             axes.axhline(curve.learning_coefficient, color=ORANGE, ls="--", lw=1.6, zorder=1)
-        positive = curve.estimate[curve.estimate["beta"] > 0]
+        positive = curve.estimate.loc[curve.estimate["beta"] > 0]
         _exact_and_points(axes, curve, positive)
-        top = max(top, positive["value"].max())
+        top = max(top, float(positive["value"].max()))
         axes.set_ylim(0, 1.12 * top)
 
     figure, panels = _grid(curves, draw)
@@ -127,7 +135,7 @@ def mean_energies(curves: Sequence[Curve], references: Mapping[str, float]) -> F
 
     def draw(axes: Axes, curve: Curve) -> None:
         low = references[curve.name]
-        positive = curve.estimate[curve.estimate["beta"] > 0].assign(value=lambda f: f["value"] - low)
+        positive = curve.estimate.loc[curve.estimate["beta"] > 0].assign(value=lambda f: f["value"] - low)
         lifted = None if curve.exact is None else curve.exact.assign(value=lambda f: f["value"] - low)
         beta = np.geomspace(positive["beta"].min(), 1, 50)
         axes.plot(beta, curve.half_dim / beta, color=GREY, ls=":", lw=1.4, zorder=1)
@@ -165,18 +173,18 @@ def growth(shares: pd.DataFrame, draws: Mapping[int, tuple[np.ndarray, np.ndarra
     figure = new_figure(3.1 * max(3, len(draws)), 6.8)
     grid = figure.add_gridspec(2, len(draws), height_ratios=(1, 0.95))
     axes = figure.add_subplot(grid[0, :])
-    for (phase, group), colour, marker in zip(
-        shares.groupby("phase", sort=False), (VERMILION, BLUE, GREEN, PURPLE), "osD^", strict=False
+    for (phase, group), colour, marker, line in zip(
+        shares.groupby("phase", sort=False), (VERMILION, BLUE, GREEN, PURPLE), "osD^", PHASE_LINES, strict=False
     ):
         group = group.sort_values("n")
-        axes.plot(group["n"], group["exact"], color=colour, lw=1.6, label=f"{phase}: exact")
+        axes.plot(group["n"], group["exact"], ls=line, marker=".", ms=4, color=colour, lw=1.6, label=f"{phase}: exact")
         seen = group.dropna(subset=["value"])
         apart = 1 + 0.06 * (len(axes.containers) - 1)
         axes.errorbar(seen["n"] * apart, seen["value"], 2 * seen["mcse"], fmt=marker, ms=5, color=colour, capsize=3,
                       mfc="white", label=f"{phase}: draws ± 2 mcse")  # fmt: skip
     axes.set_xscale("log")
     axes.set_ylim(0, None)
-    crossing = shares[shares["phase"] == "crossing"].sort_values("n")
+    crossing = shares.loc[shares["phase"] == "crossing"].sort_values(by="n")
     title = "Shares of the posterior mass"
     if len(crossing):
         first, last = crossing.iloc[0], crossing.iloc[-1]
@@ -204,16 +212,15 @@ def _exact_and_points(axes: Axes, curve: Curve, points: pd.DataFrame) -> None:
         axes.plot(exact["beta"], exact["value"], color=BLACK, lw=1.3, zorder=2)
     if curve.carried is not None:
         low, high = (curve.carried["value"] + sign * 2 * curve.carried["mcse"] for sign in (-1, 1))
-        axes.fill_between(curve.carried["beta"], low, high, color=SKY, alpha=0.4, lw=0, zorder=1)
+        axes.fill_between(curve.carried["beta"], low, high, color=SKY, alpha=0.45, lw=0, zorder=1)
     axes.axvline(curve.wbic_beta, color=PURPLE, lw=1, zorder=0)
+    if curve.alone is not None:
+        axes.errorbar(curve.alone["beta"], curve.alone["value"], 2 * curve.alone["mcse"], fmt=".", ms=4, color=LIGHT,
+                      elinewidth=1, zorder=1.5)  # fmt: skip
     axes.errorbar(points["beta"], points["value"], 2 * points["mcse"], fmt="o", ms=4, color=BLUE, mfc="white",
                   elinewidth=1.2, capsize=2, zorder=3)  # fmt: skip
     axes.set_xscale("log")
     axes.xaxis.set_minor_formatter("")
-
-
-def _any_carried(curves: Sequence[Curve]) -> bool:
-    return any(curve.carried is not None for curve in curves)
 
 
 def _grid(curves: Sequence[Curve], draw) -> tuple[Figure, list[Axes]]:
@@ -230,14 +237,18 @@ def _grid(curves: Sequence[Curve], draw) -> tuple[Figure, list[Axes]]:
         axes.set_title(curve.name, fontsize=10, loc="left")
     for axes in cells[len(curves) :]:
         axes.set_axis_off()
-    handles = [
-        Line2D([], [], marker="o", mfc="white", color=BLUE, ls="", label="rungs of the ladder ± 2 mcse"),
-        *([Patch(color=SKY, alpha=0.4, label="between them, by MBAR ± 2 mcse")] if _any_carried(curves) else []),
+    handles: list[Artist] = [
+        Line2D([], [], marker="o", mfc="white", color=BLUE, ls="", label="estimate on a rung ± 2 mcse"),
         Line2D([], [], color=BLACK, lw=1.3, label="exact at this n and data"),
         Line2D([], [], color=ORANGE, ls="--", lw=1.6, label="λ: the limit of large n"),
         Line2D([], [], color=GREY, ls=":", lw=1.4, label="d/2: what BIC assumes"),
         Line2D([], [], color=PURPLE, lw=1, label="β = 1/log n, where WBIC reads"),
     ]
+    if any(curve.carried is not None for curve in curves):
+        handles[0].set_label("MBAR, draws of all rungs ± 2 mcse")
+        handles.insert(1, Patch(color=SKY, alpha=0.45, label="the same, between the rungs"))
+    if any(curve.alone is not None for curve in curves):
+        handles.insert(2, Line2D([], [], marker=".", color=LIGHT, ls="-", label="draws of one rung alone ± 2 mcse"))
     cells[len(curves)].legend(handles=handles, fontsize=9, frameon=False, loc="center left")
     return figure, list(cells[: len(curves)])
 
@@ -246,7 +257,8 @@ def _finding(curves: Sequence[Curve], quantity: str) -> str:
     """Say how many of the estimates lie within two standard errors of the exact curve."""
     inside = total = 0
     for curve in curves:
-        seen = curve.estimate[(curve.estimate["beta"] > 0) & (curve.estimate["mcse"] > 0)].dropna(subset=["exact"])
+        rows = curve.estimate
+        seen = rows.loc[(rows["beta"] > 0) & (rows["mcse"] > 0) & rows["exact"].notna()]
         inside += int((np.abs(seen["value"] - seen["exact"]) <= 2 * seen["mcse"]).sum())
         total += len(seen)
     if not total:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
+from singular.analysis.diagnostics import MAXIMUM_DIVERGING, MAXIMUM_RHAT, MINIMUM_ESS, MINIMUM_SWAP_ACCEPTANCE
 from singular.analysis.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, finish, new_figure
 
 if TYPE_CHECKING:
+    import xarray as xr
+    from arviz_plots.plot_collection import PlotCollection
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SHOWN = 500
+"""Draws of a chain in a trace, at most: more are a smear, and their ranks' envelope takes long to simulate."""
 CHAINS = (BLUE, ORANGE, GREEN, VERMILION)
 
 
@@ -49,21 +54,7 @@ def ladder(name: str, rungs: pd.DataFrame, nll: np.ndarray) -> Figure:
     finish(mixing, f"ESS of nll ≥ {rungs['ess_bulk'].min():.0f}, R̂ ≤ {rungs['rhat'].max():.3f}",
            "rung, β", f"ESS of nll (of {nll.size} draws)")  # fmt: skip
 
-    step = max(1, nll.shape[1] // 500)
-    for chain, values in enumerate(nll):
-        trace.plot(np.arange(0, nll.shape[1], step), values[::step], lw=0.5, color=CHAINS[chain % 4], alpha=0.8)
-    finish(trace, "nll at β = 1, each chain a colour", "draw", "nll, nats")
-
-    bins = 20
-    rank = rankdata(nll, method="average").reshape(nll.shape)
-    edges = np.linspace(0.5, nll.size + 0.5, bins + 1)
-    expected = nll.shape[1] / bins
-    for chain, values in enumerate(rank):
-        counts = np.histogram(values, edges)[0] / expected
-        ranks.stairs(counts, edges / nll.size, baseline=None, color=CHAINS[chain % 4], lw=1.1)
-    ranks.axhline(1, color=GREY, ls=":", lw=1)
-    ranks.set_ylim(0, 2)
-    finish(ranks, "ranks of nll at β = 1 (flat is good)", "rank / draws", "count / expected")
+    _trace_and_ranks(trace, ranks, nll)
     figure.suptitle(name, fontsize=11, x=0.01, ha="left", weight="bold")
     return figure
 
@@ -74,8 +65,8 @@ def overview(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        One row for each ladder: ``problem``, ``n``, ``rhat``, ``ess_bulk``, ``swap_acceptance`` and
-        ``divergences``, a share.
+        One row for each ladder, of the worst rung in each respect: ``problem``, ``n``, ``rhat``, ``ess_bulk``,
+        ``swap_acceptance`` and ``divergences``, a share.
 
     Returns
     -------
@@ -85,10 +76,10 @@ def overview(table: pd.DataFrame) -> Figure:
     panels = figure.subplots(1, 4, sharey=True)
     place = np.arange(len(table))[::-1]
     limits = (
-        ("rhat", "largest R̂ of nll", 1.01, 1),
-        ("ess_bulk", "smallest ESS of nll", 400, -1),
-        ("swap_acceptance", "lowest swap acceptance", 0.1, -1),
-        ("divergences", "share of divergent steps", 0.001, 1),
+        ("rhat", "largest R̂ of nll", MAXIMUM_RHAT, 1),
+        ("ess_bulk", "smallest ESS of nll", MINIMUM_ESS, -1),
+        ("swap_acceptance", "lowest swap acceptance", MINIMUM_SWAP_ACCEPTANCE, -1),
+        ("divergences", "largest share of divergent steps", MAXIMUM_DIVERGING, 1),
     )
     for axes, (column, label, limit, bad) in zip(panels, limits, strict=True):
         values = table[column].to_numpy(dtype=float)
@@ -101,12 +92,44 @@ def overview(table: pd.DataFrame) -> Figure:
         axes.set_axisbelow(True)
     panels[1].set_xlim(0, None)
     panels[2].set_xlim(0, 1)
-    panels[3].set_xlim(0 - 5e-5, max(0.0012, 1.1 * table["divergences"].max()))
-    panels[0].set_yticks(place, [f"{row.problem}, n={row.n:,}" for row in table.itertuples()])
+    widest = 1.1 * max(MAXIMUM_DIVERGING, table["divergences"].to_numpy(dtype=float).max())
+    panels[3].set_xlim(-0.03 * widest, widest)
+    labels = [f"{problem}, n={n:,}" for problem, n in zip(table["problem"], table["n"], strict=True)]
+    panels[0].set_yticks(place, labels)
     return figure
 
 
-def _ticks(axes, rungs: pd.DataFrame) -> None:
+def _trace_and_ranks(trace: Axes, ranks: Axes, nll: np.ndarray) -> None:
+    """Let ArviZ draw the trace of nll and the ranks of its chains, on axes of ours: no pyplot, no global state."""
+    from arviz_plots import plot_rank, plot_trace
+    from xarray import Dataset, DataTree
+
+    step = -(-nll.shape[1] // SHOWN)
+    places = {"chain": range(nll.shape[0]), "draw": range(0, nll.shape[1], step)}
+    posterior = Dataset({"nll": (("chain", "draw"), nll[:, ::step])}, places)
+    tree = DataTree.from_dict({"posterior": posterior})
+    plain: dict[Any, bool] = {"title": False, "xlabel": False}
+    plot_trace(tree, plot_collection=_on(trace, posterior), visuals={**plain, "trace": {"width": 0.5, "alpha": 0.8}})
+    # the envelope thins the draws until they pass for independent, as the default, a p-value, takes them to be
+    shown = {**plain, "remove_axis": False}
+    plot_rank(tree, method="envelope", plot_collection=_on(ranks, posterior), visuals=shown)
+    finish(trace, "nll at β = 1, each chain a colour", "draw", "nll, nats")
+    ranks.axhline(0, color=GREY, ls=":", lw=1)
+    finish(ranks, "ranks at β = 1: good inside the band", "fractional rank", "ECDF − uniform")
+
+
+def _on(axes: Axes, posterior: xr.Dataset) -> PlotCollection:
+    """Tell ArviZ to draw its only variable on these axes, each chain in its colour."""
+    from arviz_plots.plot_collection import PlotCollection
+    from xarray import Dataset, DataTree
+
+    places = {"/": ("figure", axes.figure), "/plot": ("nll", axes), "/row_index": ("nll", 0), "/col_index": ("nll", 0)}
+    boxed = {place: Dataset({name: ((), np.array(it, dtype=object))}) for place, (name, it) in places.items()}
+    colours = {"aes": {"color": ["chain"]}, "color": list(CHAINS)}
+    return PlotCollection(posterior, DataTree.from_dict(boxed), backend="matplotlib", **colours)
+
+
+def _ticks(axes: Axes, rungs: pd.DataFrame) -> None:
     count = len(rungs)
     shown = np.unique(np.linspace(0, count - 1, min(count, 5)).round().astype(int))
     axes.set_xticks(shown, [f"{rungs['beta'].iloc[i]:.2g}" for i in shown])

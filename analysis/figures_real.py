@@ -27,7 +27,8 @@ def sizes(table: pd.DataFrame, label: str) -> Figure:
     ----------
     table : DataFrame
         Rows of one data set, columns ``size``, ``free_energy``, ``free_energy_mcse``, ``wbic``, ``wbic_mcse``,
-        ``bic`` (all nats), ``probability``, ``probability_mcse``, ``probability_bic``.
+        ``bic`` (all nats), ``bic_flags``, ``probability``, ``probability_mcse``, ``probability_bic``. A flagged BIC
+        is drawn apart and wins nothing.
     label : str
         What a size counts, with the data set: ``galaxies: number of normals``.
 
@@ -38,28 +39,34 @@ def sizes(table: pd.DataFrame, label: str) -> Figure:
     figure = new_figure(10.5, 4.0)
     left, right = figure.subplots(1, 2)
     size = table["size"].to_numpy(dtype=float)
+    flagged = (table["bic_flags"] != "").to_numpy()
     for offset, (column, name, colour, marker) in zip((-0.08, 0, 0.08), CRITERIA, strict=True):
+        if column == "bic" and flagged.any():
+            left.plot(size[flagged] + offset, table.loc[flagged, column], "x", color=colour, ms=6,
+                      label="BIC / 2 at an interior optimum: the likelihood is unbounded")  # fmt: skip
+            left.plot(size[~flagged] + offset, table.loc[~flagged, column], marker, color=colour, mfc="white", ms=5,
+                      label=name)  # fmt: skip
+            continue
         error = 2 * table[f"{column}_mcse"] if f"{column}_mcse" in table else None
         left.errorbar(size + offset, table[column], error, fmt=f"{marker}-", color=colour, mfc="white", ms=5, lw=1,
                       capsize=3, label=name)  # fmt: skip
     left.legend(fontsize=8, frameon=False)
-    picks = {name.split(" ")[0]: _pick(table, column) for column, name, _, _ in CRITERIA}
+    picks = {name.split(" ")[0]: str(_pick(table, column)) for column, name, _, _ in CRITERIA}
+    if flagged.any():
+        picks["BIC"] = "none"
     says = ", ".join(f"{name} picks {pick}" for name, pick in picks.items())
     finish(left, says, label, "nats (lower is better)")
-    right.bar(size - 0.2, table["probability"], 0.38, color=BLUE, label="from F, equal prior")
+    right.bar(size - 0.2, table["probability"], 0.38, color=BLUE, label="from F, equal prior, ± 2 mcse")
     error = 2 * table["probability_mcse"]
     below = np.minimum(error, table["probability"])
     right.errorbar(size - 0.2, table["probability"], [below, error], fmt="none", color=BLACK, capsize=3, lw=1)
-    right.bar(size + 0.2, table["probability_bic"], 0.38, color=VERMILION, label="from BIC")
+    if not flagged.any():
+        right.bar(size + 0.2, table["probability_bic"], 0.38, color=VERMILION, label="from BIC")
     right.legend(fontsize=8, frameon=False)
     right.set_ylim(0, 1)
     best = table.loc[table["probability"].idxmax()]
-    finish(
-        right,
-        f"size {int(best['size'])} has posterior probability {best['probability']:.2f}",
-        label,
-        "model probability",
-    )
+    share = f"{best['probability']:.2f} ± {best['probability_mcse']:.2f}"
+    finish(right, f"size {int(best['size'])} has posterior probability {share}", label, "model probability")
     for axes in (left, right):
         axes.set_xticks(size)
     return figure
@@ -83,11 +90,11 @@ def density(velocity: np.ndarray, grid: np.ndarray, curves: dict[str, np.ndarray
     """
     figure, panels = _row_of_panels(curves)
     for axes, (name, values) in zip(panels, curves.items(), strict=True):
-        axes.hist(velocity, bins=np.arange(8, 37, 1.0), density=True, color="#D9D9D9", zorder=0)
+        axes.hist(velocity, bins=np.arange(8, 37, 1.0).tolist(), density=True, color="#D9D9D9", zorder=0)
         axes.plot(velocity, np.full_like(velocity, -0.006), "|", color=GREY, ms=5, mew=0.6)
         _band(axes, grid, values)
         finish(axes, name, "velocity, 1000 km/s", "density per 1000 km/s" if axes is panels[0] else "")
-        axes.set_ylim(-0.012, 0.32)
+        axes.set_ylim(-0.012, 0.24)
     figure.suptitle("Galaxy velocities: data (grey), posterior mean and 90 % band of the density", fontsize=11)
     return figure
 

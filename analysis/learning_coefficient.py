@@ -18,7 +18,7 @@ from singular.errors import InputError, unknown_name
 if TYPE_CHECKING:
     import xarray as xr
 
-METHODS = ("variance", "two-temperature")
+METHODS = ("variance", "two-temperature", "mbar")
 CURVE_METHODS = ("rung", "mbar")
 
 
@@ -58,8 +58,8 @@ def effective_learning_coefficient(
     points = draws.betas[draws.betas > 0] if betas is None else np.asarray(betas, dtype=np.float64).ravel()
     if points.size == 0 or not np.all((points > 0) & (points <= 1)):
         raise InputError(f"betas={points.tolist()} must lie in (0, 1], and be at least one")
-    if method == "mbar" and (draws.betas[0] != 0.0 or draws.betas.size < 2):
-        raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
+    if method == "mbar":
+        _check_from_prior(draws)
     used = [draws.index(b, "betas") for b in points] if method == "rung" else None
     found = all_flags(ladder, draws, used)
     estimates = curve_estimates(draws, points, method)
@@ -80,7 +80,8 @@ def learning_coefficient(ladder: xr.DataTree, method: str = "variance", beta: fl
     method : str
         ``"variance"``: β² Var_β(nL_n) (Imai, 2019). ``"two-temperature"``:
         (E_β1 − E_β2) / (1/β1 − 1/β2) with β1 = ``beta`` and β2 the next rung up (Watanabe, 2013): the
-        mean of the variance form over 1/β between the two.
+        mean of the variance form over 1/β between the two. ``"mbar"``: the variance form from the draws of
+        all rungs, with the smallest error; this one needs a ladder from β = 0.
     beta : float, optional
         A rung; 1/log n if not given.
 
@@ -108,6 +109,11 @@ def learning_coefficient(ladder: xr.DataTree, method: str = "variance", beta: fl
         raise InputError(f"beta={beta!r}: no learning coefficient is defined at 0; take a rung above it")
     if method == "variance":
         return variance_form(draws, i, rung_flags(ladder, draws, [i]), method="variance")
+    if method == "mbar":
+        _check_from_prior(draws)
+        found = rung_flags(ladder, draws, range(draws.betas.size))
+        (answer,) = curve_estimates(draws, draws.betas[[i]], "mbar")
+        return replace(answer, flags=(*found, *answer.flags))
     if i + 1 == draws.betas.size:
         raise InputError(f"beta={draws.betas[i]:.4g} is the highest rung; two temperatures need one above it")
     return two_temperatures(draws, i, rung_flags(ladder, draws, [i, i + 1]))
@@ -139,6 +145,11 @@ def two_temperatures(draws: Draws, i: int, found: tuple[str, ...]) -> Estimate:
         beta=hot,
         flags=found,
     )
+
+
+def _check_from_prior(draws: Draws) -> None:
+    if draws.betas[0] != 0.0 or draws.betas.size < 2:
+        raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
 
 
 def _target(beta: float) -> str:

@@ -19,6 +19,8 @@ from singular.posteriors import store
 
 SCATTERED = 3000
 GRID = np.linspace(6.0, 38.0, 400)
+NEAR = 0.5
+"""Share of the best size's probability from which another size is named beside it."""
 LABELS = {"galaxies": "number of normals", "nile": "number of hidden units"}
 
 
@@ -54,7 +56,7 @@ def write_report(
 def findings(table: pd.DataFrame, sizes: pd.DataFrame, growth: pd.DataFrame) -> list[str]:
     """Return what the tables say, a sentence each."""
     said = []
-    known = table.dropna(subset=["free_energy_exact"]) if len(table) else table
+    known = table.loc[table["free_energy_exact"].notna()] if len(table) else table
     if len(known):
         gap = (known["free_energy"] - known["free_energy_exact"]).abs()
         z = gap / known["free_energy_mcse"]
@@ -62,15 +64,25 @@ def findings(table: pd.DataFrame, sizes: pd.DataFrame, growth: pd.DataFrame) -> 
             f"Free energy: over {len(known)} made models the ladder is at most {gap.max():.3f} nats from the exact "
             f"value, {z.max():.1f} standard errors at worst."
         )
-        off = (known["bic"] - known["free_energy_exact"]).abs()
-        worst = known.loc[off.idxmax()]
-        said.append(f"BIC misses the exact free energy by up to {off.max():.1f} nats ({worst['model']}).")
+        defined = known.loc[known["bic_flags"] == ""]
+        off = (defined["bic"] - defined["free_energy_exact"]).abs()
+        if len(defined):
+            worst = defined.loc[off.idxmax()]
+            said.append(f"BIC misses the exact free energy by up to {off.max():.1f} nats ({worst['model']}).")
     for data_set, group in sizes.groupby("data_set", sort=False) if len(sizes) else ():
         best = group.loc[group["probability"].idxmax()]
-        bic = group.loc[group["bic"].idxmin()]
+        flagged = group.loc[group["bic_flags"] != "", "size"].tolist()
+        if flagged:
+            by_bic = f"BIC names no winner: the likelihood is unbounded at {_listed(flagged)}."
+        else:
+            by_bic = f"BIC favours {group.loc[group['bic'].idxmin(), 'size']}."
+        others = group.loc[
+            (group["probability"] >= NEAR * best["probability"]) & (group["size"] != best["size"]), "size"
+        ]
+        near = f", {_listed(others.tolist())} at least {NEAR:g} times as probable" if len(others) else ""
         said.append(
-            f"{data_set}: the free energy favours {best['size']} ({LABELS.get(data_set, 'size')}) with probability "
-            f"{best['probability']:.2f} ± {best['probability_mcse']:.2f}; BIC favours {bic['size']}."
+            f"{data_set}: the free energy favours {best['size']} ({LABELS.get(str(data_set), 'size')}) "
+            f"with probability {best['probability']:.2f} ± {best['probability_mcse']:.2f}{near}; {by_bic}"
         )
     crossing = growth[growth["phase"] == "crossing"] if len(growth) else growth
     if len(crossing) > 1:
@@ -80,6 +92,11 @@ def findings(table: pd.DataFrame, sizes: pd.DataFrame, growth: pd.DataFrame) -> 
             f"and {last['exact']:.2f} at n = {last['n']:,} (exact)."
         )
     return said
+
+
+def _listed(items: Sequence[object]) -> str:
+    *most, last = map(str, items)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def facts(outcomes: Sequence[Outcome]) -> dict[str, str]:
@@ -95,9 +112,9 @@ def facts(outcomes: Sequence[Outcome]) -> dict[str, str]:
 def _made(outcomes: Sequence[Outcome], table: pd.DataFrame, picture) -> Section:
     references = {o.job.name: o.reference for o in outcomes}
     text = (
-        "Data were simulated from each model's truth. λ_eff is the variance form at β = 1/log n, and F is F_n(1) by "
-        "MBAR; ± is one Monte Carlo standard error; the exact values are for this n and these data. λ is the limit of "
-        "large n: an estimate is right if it meets the exact value, not λ.",
+        "Data were simulated from each model's truth. λ_eff is β² Var_β(nLₙ) at β = 1/log n, and F is F_n(1), both by "
+        "MBAR from the draws of all rungs; ± is one Monte Carlo standard error; the exact values are for this n and "
+        "these data. λ is the limit of large n: an estimate is right if it meets the exact value, not λ.",
         "BIC/2 is nL_n(ŵ) + (d/2) log n, on the scale of F.",
     )
     return Section(
@@ -112,7 +129,8 @@ def _made(outcomes: Sequence[Outcome], table: pd.DataFrame, picture) -> Section:
             ),
             picture(
                 "mean-nll",
-                "Mean of nLₙ above its lowest value. The law λ/β of large n is a straight line here.",
+                "Mean of nLₙ above its value at the maximum-likelihood point. "
+                "The law λ/β of large n is a straight line here.",
                 figures.mean_energies([_curve(o, "mean_nll") for o in outcomes], references),
             ),
         ],
@@ -120,15 +138,19 @@ def _made(outcomes: Sequence[Outcome], table: pd.DataFrame, picture) -> Section:
 
 
 def _curve(outcome: Outcome, quantity: str) -> figures.Curve:
-    column = None if outcome.curve is None else outcome.curve[["beta", quantity]].rename(columns={quantity: "value"})
+    exact = None
+    if outcome.curve is not None:
+        exact = pd.DataFrame({"beta": outcome.curve["beta"], "value": outcome.curve[quantity]})
+    joint = quantity == "effective_learning_coefficient"
     return figures.Curve(
         outcome.job.name,
-        outcome.curve_of(quantity)[["beta", "value", "mcse", "exact"]],
-        column,
+        outcome.curve_of(quantity, "mbar" if joint else "rung").loc[:, ["beta", "value", "mcse", "exact"]],
+        exact,
         outcome.wbic_beta,
         outcome.learning_coefficient,
         outcome.dim / 2,
-        outcome.between if quantity == "effective_learning_coefficient" else None,
+        carried=outcome.between if joint else None,
+        alone=outcome.curve_of(quantity) if joint else None,
     )
 
 
@@ -151,8 +173,9 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
         pictures.append(picture(f"{data_set}-fit", f"{data_set}: posterior of the fitted curve by size.", figure))
     text = (
         "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "
-        "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum: BIC is then "
-        "read at the best interior optimum that was found.",
+        "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum, and so BIC has "
+        "no value: the number in its place is read at the best interior optimum that was found, is flagged, and gives "
+        "no probabilities.",
     )
     return Section("Real data: how many units", text, [Table("F, WBIC and BIC/2 in nats.", readable(sizes))], pictures)
 

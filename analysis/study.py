@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from singular.analysis.cases import Job, Outcome, Settings, exact_numbers, make_problem, run
+from singular.analysis.draws import rung_betas
 from singular.analysis.pages import write_report
 from singular.analysis.summary import summary
 from singular.analysis.tables import catalogue_frame, catalogue_table, growth_table, size_table
@@ -176,7 +177,7 @@ def sample_one(
         store.save(tree, out)
     if not tree.attrs["complete"]:
         raise KeyboardInterrupt
-    return summary(tree, problem, exact_numbers(problem, tree["sample_stats"]["beta"].values))
+    return summary(tree, problem, exact_numbers(problem, rung_betas(tree)))
 
 
 def exact_shares(sizes: Sequence[int], seed: int) -> pd.DataFrame:

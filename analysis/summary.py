@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from singular.analysis.diagnostics import all_flags, pick_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate
 from singular.analysis.free_energy import free_energy
-from singular.analysis.learning_coefficient import two_temperatures, variance_form
+from singular.analysis.learning_coefficient import curve_estimates, two_temperatures, variance_form
 from singular.analysis.wbic import mean_nll
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ def summary(ladder: xr.DataTree, problem: Problem | None = None, exact: Exact | 
     DataFrame
         One row per number: ``problem, n, seed, beta, quantity, method, value, mcse, exact, flags,
         discretisation_error, target``. Quantities: ``free_energy`` (mbar, ti), ``wbic`` and ``mean_nll``
-        in nats; ``learning_coefficient`` (variance, two-temperature) and
-        ``effective_learning_coefficient`` dimensionless. ``exact`` is the finite-n value of each row's
+        in nats; ``learning_coefficient`` (mbar, variance, two-temperature) and
+        ``effective_learning_coefficient`` (mbar, rung) dimensionless. ``exact`` is the finite-n value of each row's
         ``target``, NaN where none is known; flags are joined by ``"; "``.
 
     Raises
@@ -90,10 +91,19 @@ def _estimates(ladder: xr.DataTree, draws: Draws) -> Iterator[tuple[str, Estimat
     found = all_flags(ladder, draws)
     i = draws.wbic_index()
     yield "wbic", mean_nll(draws, i, pick_flags(found, [i]), method="wbic")
+    above = np.flatnonzero(draws.betas > 0).tolist()
+    whole = pick_flags(found, range(draws.betas.size))
+    joint = {
+        k: replace(e, flags=tuple(dict.fromkeys((*whole, *e.flags))))
+        for k, e in zip(above, curve_estimates(draws, draws.betas[above], "mbar"), strict=True)
+    }
+    yield "learning_coefficient", joint[i]
     yield "learning_coefficient", variance_form(draws, i, pick_flags(found, [i]), method="variance")
     if i + 1 < draws.betas.size:
         yield "learning_coefficient", two_temperatures(draws, i, pick_flags(found, [i, i + 1]))
-    for k in np.flatnonzero(draws.betas > 0).tolist():
+    for k in above:
+        yield "effective_learning_coefficient", joint[k]
+    for k in above:
         yield "effective_learning_coefficient", variance_form(draws, k, pick_flags(found, [k]))
     for k in range(draws.betas.size):
         yield "mean_nll", mean_nll(draws, k, pick_flags(found, [k]))

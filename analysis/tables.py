@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ HEADINGS = {
     "free_energy_exact": "F exact",
     "free_energy": "F",
     "bic": "BIC/2",
+    "bic_flags": "BIC flags",
     "data_set": "data",
     "probability": "P(size)",
     "probability_bic": "P(size) by BIC",
@@ -46,8 +47,9 @@ HEADINGS = {
 def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return one row for each made problem: what is exact, what the ladder gave, what BIC says.
 
-    ``lambda_eff`` is the variance form at β = 1/log n, ``free_energy`` is F_n(1) by MBAR, ``bic`` is
-    nL_n(ŵ) + d/2 log n on the same scale; all but ``lambda_eff`` in nats.
+    ``lambda_eff`` is β² Var_β(nL_n) at β = 1/log n by MBAR, ``free_energy`` is F_n(1) by MBAR, ``bic`` is
+    nL_n(ŵ) + d/2 log n on the same scale; all but ``lambda_eff`` in nats. ``bic_flags`` tells where the last is
+    no such number, as where the likelihood has no maximum.
     """
     rows = [
         {
@@ -67,6 +69,7 @@ def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             "free_energy": o.free_energy["value"],
             "free_energy_mcse": o.free_energy["mcse"],
             "bic": o.bic,
+            "bic_flags": o.bic_flags,
             "flags": o.flags,
         }
         for o in outcomes
@@ -77,7 +80,8 @@ def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return one row for each real problem: free energy, WBIC and BIC by size, and the probability of each size.
 
-    The probabilities are exp(−F) and exp(−BIC/2) over the sizes of one data set, equal before the data.
+    The probabilities are exp(−F) and exp(−BIC/2) over the sizes of one data set, equal before the data; the
+    latter are NaN for a data set with a flagged BIC.
     """
     rows = []
     for o in outcomes:
@@ -85,12 +89,14 @@ def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         row = {"data_set": data_set, "size": int(size), "d": o.dim, "n": o.n}
         for name, number in (("free_energy", o.free_energy), ("wbic", o.wbic)):
             row |= {name: number["value"], f"{name}_mcse": number["mcse"]}
-        rows.append({**row, "bic": o.bic, "flags": o.flags})
+        rows.append({**row, "bic": o.bic, "bic_flags": o.bic_flags, "flags": o.flags})
     frame = pd.DataFrame(rows)
     parts = []
     for _, group in frame.groupby("data_set", sort=False):
         share, error = probabilities(group["free_energy"].to_numpy(), group["free_energy_mcse"].to_numpy())
         by_bic, _ = probabilities(group["bic"].to_numpy(), np.zeros(len(group)))
+        if any(group["bic_flags"]):
+            by_bic = np.full(len(group), np.nan)
         parts.append(group.assign(probability=share, probability_mcse=error, probability_bic=by_bic))
     frame = pd.concat(parts, ignore_index=True)
     return frame.reindex(columns=[c for c in frame if c != "flags"] + ["flags"])
@@ -124,7 +130,7 @@ def growth_table(outcomes: Sequence[Outcome], exact: pd.DataFrame) -> pd.DataFra
 
 def headline(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that are no curve over β, with the columns people read."""
-    keep = rows["method"] != "rung"
+    keep = ~rows["quantity"].isin(["mean_nll", "effective_learning_coefficient"])
     columns = ["quantity", "method", "beta", "value", "mcse", "discretisation_error", "exact", "flags"]
     return rows.loc[keep, columns].reset_index(drop=True)
 
@@ -142,11 +148,15 @@ def catalogue_frame() -> pd.DataFrame:
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the frame as strings for people: each number to the digits its error leaves, ± columns named so.
 
+    A column ``bic_flags`` without any flag is left out.
+
     Examples
     --------
     >>> readable(pd.DataFrame({"wbic": [703.12345], "wbic_mcse": [0.0123]})).to_dict("records")
     [{'WBIC': '703.123', '±': '0.012'}]
     """
+    if "bic_flags" in frame and not any(frame["bic_flags"]):
+        frame = frame.drop(columns="bic_flags")
     columns, names = [], []
     for name in frame.columns:
         error = next((frame[e] for e in (f"{name}_mcse", f"{name.removesuffix('_exact')}_mcse") if e in frame), None)
@@ -155,11 +165,45 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
         own = name == "mcse" or name.endswith("_mcse")
         error = frame[name] if own else error
         errors = [math.nan] * len(frame) if error is None else error
+        name = str(name)
         columns.append([_cell(name, value, e) for value, e in zip(frame[name], errors, strict=True)])
         names.append("±" if own else HEADINGS.get(name, name))
     out = pd.DataFrame(dict(enumerate(columns)), dtype=object)
     out.columns = names
     return out
+
+
+def narrow(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Put what `readable` returned into fewer columns: each ± beside its number, flags into notes below.
+
+    Examples
+    --------
+    >>> table, notes = narrow(pd.DataFrame([["a", "1.2", "0.1", "odd"]], columns=["model", "F", "±", "flags"]))
+    >>> table.to_dict("records"), notes
+    ([{'model': 'a *', 'F': '1.2 ± 0.1'}], ['* a: odd'])
+    """
+    columns: dict[str, list[str]] = {}
+    marked = [[] for _ in range(len(shown))]
+    last = ""
+    for place, name in enumerate(map(str, shown.columns)):
+        cells = [str(cell) for cell in shown.iloc[:, place]]
+        if name == "±":
+            columns[last] = [f"{v} ± {e}" if v and e else v for v, e in zip(columns[last], cells, strict=True)]
+        elif name.endswith("flags"):
+            about = name.removesuffix("flags").strip()
+            for flags, cell in zip(marked, cells, strict=True):
+                flags += [f"{about}: {cell}" if about else cell] if cell else []
+        else:
+            columns[name] = cells
+            last = name
+    out = pd.DataFrame(columns, dtype=object)
+    keys = [name for name in ("model", "data", "problem", "size") if name in out] or list(out.columns[:1])
+    notes: dict[str, list[str]] = {}
+    for place, flags in enumerate(marked):
+        if flags:
+            notes.setdefault("; ".join(flags), []).append("-".join(out.loc[place, keys].astype(str)))
+            out.loc[place, keys[-1]] = f"{out.loc[place, keys[-1]]} *"
+    return out, [f"* {', '.join(names)}: {flags}" for flags, names in notes.items()]
 
 
 def as_json(frame: pd.DataFrame) -> str:
@@ -185,7 +229,7 @@ def _cell(name: str, value: object, error: float) -> str:
     if value is None or (isinstance(value, float | np.floating) and math.isnan(value)):
         return ""
     if isinstance(value, Fraction) or name == "learning_coefficient":
-        return str(Fraction(value).limit_denominator(1000))  # pyright: ignore[reportArgumentType]
+        return str(Fraction(cast("Fraction | float", value)).limit_denominator(1000))
     if isinstance(value, str | bool | np.bool_):
         return str(value)
     if isinstance(value, int | np.integer) or name in (
@@ -199,12 +243,14 @@ def _cell(name: str, value: object, error: float) -> str:
         "rungs",
         "diverging",
     ):
-        return f"{float(value):.0f}"  # pyright: ignore[reportArgumentType]
-    number = float(value)  # pyright: ignore[reportArgumentType]
+        return f"{cast(float, value):.0f}"
+    number = float(cast(float, value))
     if name == "beta":
         return f"{number:.4g}"
     if name in ("half_d", "z"):
         return f"{number:.1f}"
+    if name.startswith("probability"):
+        return f"{number:.{min(4, digits(error))}f}" if number >= 0.0005 or number == 0 else "< 0.0005"
     if name == "bic":
         return f"{number:.2f}"
     return f"{number:.{digits(error)}f}"

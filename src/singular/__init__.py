@@ -1,4 +1,4 @@
-"""Bayesian statistics on singular models: tempered ladders, free energy and learning coefficients, held against exact answers."""
+"""Bayesian statistics on singular models: tempered ladders, free energy and learning coefficients, held to truth."""
 
 from importlib.metadata import version
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -83,16 +83,17 @@ def study(
         singular study --json > rows.json
     """
     from singular.analysis import study as studies
-    from singular.analysis.tables import readable
+    from singular.analysis.tables import narrow, readable
 
     say = None if quiet or json or not sys.stderr.isatty() else _status
     result = studies.study(out, seed=seed, n=n, draws=draws, warmup=warmup, chains=chains, report=say)
     if json:
         _print_json(result.rows)
         return
-    _print_table("Made data: the ladder beside the exact answers", readable(result.table))
-    _print_table("Real data: model choice by free energy, WBIC and BIC", readable(result.sizes))
-    _print_table("Product regression: shares of posterior mass as n grows", readable(result.growth))
+    made = readable(result.table.drop(columns=["n", "d"]))
+    _print_table(f"Made data, n = {n}: the ladder beside the exact answers", *narrow(made))
+    _print_table("Real data: model choice by free energy, WBIC and BIC", *narrow(readable(result.sizes)))
+    _print_table("Product regression: shares of posterior mass as n grows", *narrow(readable(result.growth)))
     typer.echo(f"report: {result.report}   ({result.seconds:.0f} s)")
 
 
@@ -219,20 +220,23 @@ def _print_json(frame: pd.DataFrame) -> None:
     typer.echo(as_json(frame))
 
 
-def _print_table(title: str, frame: pd.DataFrame) -> None:
-    """Print a frame of strings: as wide as it needs in a pipe, fitted to the window on a terminal."""
+def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> None:
+    """Print a frame of strings, with notes below: as wide as it needs in a pipe, fitted to the window on a terminal."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for column in frame.columns:
         left = column == frame.columns[0] or column in ("flags", "oracle", "family", "method", "quantity")
         table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for row in frame.itertuples(index=False, name=None):
         table.add_row(*row)
     console = Console() if sys.stdout.isatty() else Console(width=240)
-    console.print(table)
+    console.print(title, style="italic", highlight=False)
+    console.print(table, soft_wrap=not sys.stdout.isatty())
+    for note in notes:
+        console.print(note, markup=False, highlight=False)
 
 
 def main() -> None:

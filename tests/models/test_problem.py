@@ -197,7 +197,8 @@ def test_an_unbounded_likelihood_is_flagged():
     def spiky(y):
         means = numpyro.sample("means", dist.Normal(0, 2).expand([2]))
         scales = numpyro.sample("scales", dist.LogNormal(-1, 2).expand([2]))
-        numpyro.sample("y", dist.MixtureSameFamily(dist.Categorical(jnp.ones(2) / 2), dist.Normal(means, scales)), obs=y)
+        parts = dist.Normal(means, scales)
+        numpyro.sample("y", dist.MixtureSameFamily(dist.Categorical(jnp.ones(2) / 2), parts), obs=y)
 
     assert "unbounded likelihood" in Problem.from_numpyro(spiky, Y).reference.flags
 
