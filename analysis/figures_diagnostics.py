@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHOWN = 500
+SHOWN = 200
 """Draws of a chain in a trace, at most: more are a smear, and their ranks' envelope takes long to simulate."""
 CHAINS = (BLUE, ORANGE, GREEN, VERMILION)
 
@@ -115,7 +115,7 @@ def _trace_and_ranks(trace: Axes, ranks: Axes, nll: np.ndarray) -> None:
     plot_rank(tree, method="envelope", plot_collection=_on(ranks, posterior), visuals=shown)
     finish(trace, "nll at β = 1, each chain a colour", "draw", "nll, nats")
     ranks.axhline(0, color=GREY, ls=":", lw=1)
-    finish(ranks, "ranks at β = 1: good inside the band", "fractional rank", "ECDF − uniform")
+    finish(ranks, "ranks at β = 1: in the band?", "fractional rank", "ECDF − uniform")
 
 
 def _on(axes: Axes, posterior: xr.Dataset) -> PlotCollection:
