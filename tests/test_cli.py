@@ -147,7 +147,10 @@ def test_sample_prints_numbers_beside_the_exact_ones_and_keeps_the_ladder(tmp_pa
 def test_compare_holds_every_method_against_the_oracle(tmp_path):
     target = tmp_path / "rows.csv"
     rows = pd.DataFrame(json.loads(run("compare", "linear-2", *SMALL, "--out", str(target), "--json").stdout))
-    assert rows["method"].tolist() == ["mbar", "ti", "stepping-stone", "wbic", "bic", "variance", "two-temperature"]
+    assert rows["method"].tolist() == [
+        *("mbar", "ti", "stepping-stone", "wbic", "bic"),
+        *("mbar", "variance", "two-temperature"),
+    ]
     sampled = rows[rows["method"] != "bic"].astype({"value": float, "mcse": float, "exact": float, "z": float})
     assert np.allclose(sampled["z"], (sampled["value"] - sampled["exact"]) / sampled["mcse"])
     assert rows.loc[rows["method"] == "bic", "z"].isna().all()

@@ -97,6 +97,7 @@ def test_pictures_touch_no_global_state():
     worst = pd.DataFrame({"problem": ["a"], "n": [5], "rhat": [1.0], "ess_bulk": [9.0], "swap_acceptance": [0.5]})
     size = pd.DataFrame({"size": [1, 2], "free_energy": [3.0, 2.0], "free_energy_mcse": 0.1, "wbic": [3.1, 2.2]})
     size = size.assign(wbic_mcse=0.1, bic=[3.0, 2.5], probability=[0.3, 0.7], probability_mcse=0.1, probability_bic=0.5)
+    size["bic_flags"] = ["", "unbounded likelihood"]
     for figure in (
         figures_diagnostics.ladder("a", rungs, nll),
         figures_diagnostics.overview(worst.assign(divergences=0.0)),

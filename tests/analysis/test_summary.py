@@ -25,8 +25,8 @@ def test_one_row_per_number_with_the_exact_one_beside():
     assert table.groupby("quantity").size().to_dict() == {
         "free_energy": 2,
         "wbic": 1,
-        "learning_coefficient": 2,
-        "effective_learning_coefficient": rungs - 1,
+        "learning_coefficient": 3,
+        "effective_learning_coefficient": 2 * (rungs - 1),
         "mean_nll": rungs,
     }
     assert (table.problem == "gamma").all() and (table.n == 100).all() and (table.seed == 0).all()
