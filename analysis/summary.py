@@ -37,7 +37,8 @@ def summary(ladder: xr.DataTree, problem: Problem | None = None, exact: Exact | 
     ladder : DataTree
         From β = 0 to 1, with a rung at 1/log n.
     problem : Problem, optional
-        If its model has an exact integral, and ``exact`` is not given, the exact values are computed.
+        If its model has an exact integral, and ``exact`` is not given, the exact values are computed. A
+        catalogue problem is recognised from the ladder and need not be given.
     exact : Exact, optional
         What ``posteriors.quadrature`` returned for this problem; rungs it lacks get no exact value.
 
@@ -56,10 +57,12 @@ def summary(ladder: xr.DataTree, problem: Problem | None = None, exact: Exact | 
         If the ladder cannot be read, does not start at β = 0, or lacks a rung at 1/log n.
     """
     draws = read_draws(ladder)
-    if exact is None and problem is not None and getattr(problem.model, "integral", None) is not None:
+    if exact is None:
         from singular import posteriors
 
-        exact = posteriors.quadrature(problem, draws.betas)
+        problem = posteriors.problem_of(ladder) if problem is None else problem
+        if problem is not None and getattr(problem.model, "integral", None) is not None:
+            exact = posteriors.quadrature(problem, draws.betas)
     oracle = _Oracle(exact)
     label = {
         "problem": draws.attrs.get("problem", getattr(problem, "name", "")),

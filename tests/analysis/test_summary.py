@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from singular import analysis
+from singular import analysis, models, posteriors
 from singular.errors import InputError
 from tests.ladders import WBIC_BETA, GammaLadder, tree
 
@@ -130,3 +130,13 @@ def test_importing_is_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert out.strip() == "[]"
+
+
+def test_a_catalogue_ladder_brings_its_exact_values_and_other_data_do_not():
+    problem = models.problem("linear-2", n=30, seed=1)
+    ladder = posteriors.ladder(problem, [0, 0.1, 1 / np.log(30), 1], chains=2, draws=20, warmup=20)
+    table = analysis.summary(ladder)
+    assert table.exact.notna().all()
+    assert np.isclose(table.exact.iloc[0], posteriors.quadrature(problem, [1.0]).at(1.0).free_energy)
+    ladder.attrs["data_hash"] = "0" * 16
+    assert analysis.summary(ladder).exact.isna().all()
