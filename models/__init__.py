@@ -1,8 +1,9 @@
 """The catalogue: models, their truths, what is known exactly about them; and real data."""
 
 from singular.models import coefficients
-from singular.models.base import Integral, LearningCoefficient, Model, Nodes
-from singular.models.catalogue import MODELS, get, problem, table
+from singular.models.base import Bound, Integral, LearningCoefficient, Model, Nodes
+from singular.models.catalogue import FAMILIES, MODELS, get, problem, table
+from singular.models.description import describe, from_description
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
 from singular.models.mixture import free_components_mixture, known_component_mixture
@@ -14,14 +15,18 @@ from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
 
 __all__ = [
+    "FAMILIES",
     "MODELS",
+    "Bound",
     "Integral",
     "LearningCoefficient",
     "Model",
     "Nodes",
     "Problem",
     "coefficients",
+    "describe",
     "free_components_mixture",
+    "from_description",
     "galaxies",
     "get",
     "known_component_mixture",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -36,6 +38,25 @@ class LearningCoefficient:
 
     value: Fraction
     multiplicity: int
+    source: str
+    conditions: str = ""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An upper bound of a learning coefficient whose exact value is not known.
+
+    Attributes
+    ----------
+    value : Fraction
+        λ ≤ value, dimensionless.
+    source : str
+        Author, year and equation, theorem or section; or the argument in a line.
+    conditions : str
+        When the bound holds (truth, prior, inputs).
+    """
+
+    value: Fraction
     source: str
     conditions: str = ""
 
@@ -104,15 +125,33 @@ class Model:
         d, the number of free parameters.
     exact : LearningCoefficient or None
         None where the value is unknown: never a guess.
+    bound : Bound or None
+        An upper bound of λ, given only where ``exact`` is None.
+    singular : bool
+        Whether the Fisher information is degenerate at ``optimum``.
+    boundary : bool
+        Whether the truth lies on the edge of the prior's support, where λ may exceed d/2.
     optimum : mapping or None
-        Parameters (constrained, by site) of one point of the optimal set; None if unrealisable
-        and unknown.
+        Parameters (constrained, by site) of one point of the optimal set.
     phases : name -> (parameters -> bool array)
-        Disjoint named regions of parameter space; what none claims is ``"rest"``.
+        Disjoint named regions of parameter space that cover the optimal set; what none claims is ``"rest"``.
+    excess_loss : (parameters -> array) or None
+        K(w) = L(w) − L(w0), nats an observation, in closed form or by a fixed rule: the Kullback–Leibler
+        divergence from the truth if the model contains it. A JAX function; parameters with any leading
+        batch dimensions give as many values.
     integral : Integral or None
         The exact finite-n oracle, if there is one.
+    population : Integral or None
+        The same for infinite data: ``log_likelihood(points, t, {})`` is log ∫ φ(a) exp(−t K(a, b_i)) da,
+        so that the sum over ``nodes({}, level)`` is log Z(t), the integral whose decay defines λ and m.
     description : str
-        The model in one line, as a formula.
+        The likelihood in one line, as a formula.
+    prior, truth : str
+        The prior and the true distribution, each in one line.
+    note : str
+        What to know about the model: a paragraph, empty if there is nothing.
+    builder, arguments : str, mapping
+        The function that made the model and what it was called with: they make it again. Set by `family`.
     """
 
     name: str
@@ -121,7 +160,35 @@ class Model:
     simulate: Callable[[Any, int], Data]
     dim: int
     exact: LearningCoefficient | None = None
+    bound: Bound | None = None
+    singular: bool = True
+    boundary: bool = False
     optimum: Parameters | None = None
     phases: Mapping[str, Callable[[Parameters], Any]] = field(default_factory=dict)
+    excess_loss: Callable[[Parameters], Any] | None = None
     integral: Integral | None = None
+    population: Integral | None = None
     description: str = ""
+    prior: str = ""
+    truth: str = ""
+    note: str = ""
+    builder: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+def family(function: Callable[..., Model]) -> Callable[..., Model]:
+    """Decorate a function that returns a `Model`: the model remembers how it was made.
+
+    Arguments must be JSON values (numbers, strings, sequences of them), so that a description written to
+    a file makes the same model again.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def build(*args: Any, **kwargs: Any) -> Model:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        plain = {name: list(v) if isinstance(v, tuple) else v for name, v in bound.arguments.items()}
+        return replace(function(*args, **kwargs), builder=function.__name__, arguments=plain)
+
+    return build

@@ -18,6 +18,23 @@ from singular.models.reduced_rank import reduced_rank
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
 
+FAMILIES = MappingProxyType(
+    {
+        function.__name__: function
+        for function in (
+            linear_regression,
+            logistic_regression,
+            monomial,
+            tanh_network,
+            reduced_rank,
+            known_component_mixture,
+            free_components_mixture,
+            two_wells,
+        )
+    }
+)
+"""Name of the function -> the function that makes the models of one family."""
+
 MODELS = MappingProxyType(
     {
         model.name: model

@@ -7,12 +7,13 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import regular
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
 
 
+@family
 def linear_regression(p: int) -> Model:
     """Return y ~ N(x·w, 1) with w ~ N(0, I_p), x ~ N(0, I_p) and truth w0 = (1, −1/2, 1/3, …).
 

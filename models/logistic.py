@@ -12,11 +12,12 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from singular.models import rules
-from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import regular
 from singular.models.draws import standard_normals
 
 
+@family
 def logistic_regression(p: int) -> Model:
     """Return y ~ Bernoulli(1 / (1 + exp(−x·w))) with w ~ N(0, I_p), x ~ N(0, I_p).
 

@@ -12,13 +12,14 @@ import numpyro.distributions as dist
 from jax.scipy.stats import norm
 
 from singular.models import rules
-from singular.models.base import Data, Integral, LearningCoefficient, Model, Nodes
+from singular.models.base import Data, Integral, LearningCoefficient, Model, Nodes, family
 from singular.models.draws import standard_normals
 
 SPREAD = 2.0
 """Prior standard deviation of a component's mean."""
 
 
+@family
 def known_component_mixture() -> Model:
     """Return y ~ (1 − a) N(0, 1) + a N(b, 1) with a ~ U(0, 1), b ~ N(0, 2²) and truth N(0, 1).
 
@@ -64,6 +65,7 @@ def known_component_mixture() -> Model:
     )
 
 
+@family
 def free_components_mixture() -> Model:
     """Return y ~ a N(b, 1) + (1 − a) N(c, 1) with a ~ U(0, 1), b, c ~ N(0, 2²) and truth N(0, 1).
 

@@ -13,7 +13,7 @@ from jax.scipy.special import ndtr
 
 from singular.errors import InputError
 from singular.models import rules
-from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import normal_crossing
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
@@ -24,6 +24,7 @@ CROSSING = 0.5
 Regions = dict[str, Callable[..., Any]]
 
 
+@family
 def monomial(exponents: Sequence[int]) -> Model:
     """Return y ~ N(Π_i w_i^k_i · x, 1) with w_i ~ N(0, 1), x ~ N(0, 1) and truth 0.
 
@@ -97,6 +98,18 @@ def monomial(exponents: Sequence[int]) -> Model:
             block = sign - 0.5 * beta * s**2 * sxx
         return block + log_noise(y, beta)
 
+    def population(points, t, data):
+        s = slope(points)
+        if pivot is not None:
+            return -0.5 * jnp.log1p(t * s**2)
+        return -0.5 * t * s**2
+
+    def excess_loss(w):
+        mean = 1.0
+        for site, k in zip(sites, powers, strict=True):
+            mean = mean * w[site] ** k
+        return 0.5 * mean**2
+
     def within(points, beta, data, half_width):
         s, x, y = slope(points), data["x"], data["y"]
         precision = 1 + beta * s**2 * (x @ x)
@@ -118,7 +131,12 @@ def monomial(exponents: Sequence[int]) -> Model:
             route=f"{len(rest)}-D panels" + ("" if pivot is None else f", {sites[pivot]} in closed form"),
             regions=_regions(powers, within),
         ),
-        description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1), truth 0",
+        singular=powers != (1,),
+        excess_loss=excess_loss,
+        population=Integral(nodes, population, route=f"{len(rest)}-D panels"),
+        description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1)",
+        prior="w_i ~ N(0, 1)",
+        truth="y ~ N(0, 1), x ~ N(0, 1)",
     )
 
 

@@ -10,7 +10,7 @@ import numpyro
 import numpyro.distributions as dist
 from scipy.stats import qmc
 
-from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import reduced_rank as coefficient
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
@@ -22,6 +22,7 @@ REACH = 6.5
 """Largest coordinate, in prior standard deviations."""
 
 
+@family
 def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
     """Return y ~ N(B A x, I) with standard normal A, B, x and a fixed true matrix of the given rank.
 

@@ -10,7 +10,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from singular.models import rules
-from singular.models.base import Data, Integral, Model, Nodes
+from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import tanh_zero
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
@@ -19,6 +19,7 @@ STEPS = {1: (0.05, 0.08), 2: (0.07, 0.1), 3: (0.14, 0.19)}
 """Spacing of the rules at level 0 and at level −1, by number of hidden units."""
 
 
+@family
 def tanh_network(hidden: int) -> Model:
     """Return y ~ N(Σ_h a_h tanh(b_h x), 1) with a, b ~ N(0, I), x ~ N(0, 1) and truth 0.
 

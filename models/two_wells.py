@@ -8,7 +8,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from singular.models import rules
-from singular.models.base import Data, Integral, LearningCoefficient, Model, Nodes
+from singular.models.base import Data, Integral, LearningCoefficient, Model, Nodes, family
 from singular.models.coefficients import normal_crossing
 from singular.models.collapse import log_noise
 from singular.models.draws import standard_normals
@@ -19,6 +19,7 @@ SUMMIT = SHARP + (FLAT - SHARP) / 3
 """Where the excess loss between the wells is largest."""
 
 
+@family
 def two_wells() -> Model:
     """Return y ~ N(0.08 (w + 1)(w − 3)², 1) with w ~ N(0, 2²) and truth N(0, 1).
 

@@ -14,12 +14,14 @@ import pandas as pd
 from scipy.special import logsumexp
 
 from singular.errors import InputError
-from singular.models.base import Data, Integral, Nodes
+from singular.models.base import Data, Integral, Model, Nodes
 
 NUMBERS = ("free_energy", "mean_nll", "variance_nll", "effective_learning_coefficient")
 WITH_ERROR = ("free_energy", "mean_nll", "effective_learning_coefficient")
 ELEMENTS = 4_000_000
 """Nodes × observations evaluated at once: about 32 MB for each array of that size."""
+GRID_POINTS = 256
+"""Values an excess loss is summed over at a node, about: decides how many nodes are taken at once."""
 TERMS = 4_000_000
 """Nodes × inverse temperatures kept at once, 32 MB for each of the three terms and each phase."""
 
@@ -102,6 +104,48 @@ def quadrature(problem: Any, betas: Sequence[float] | np.ndarray | float) -> Exa
     names += [name for name in numbers if name.startswith("phase:")]
     frame = pd.DataFrame({"beta": grid, **{name: numbers[name] for name in names}})
     return Exact(frame, model.integral.route, problem.name)
+
+
+def population(model: Model, sizes: Sequence[float] | np.ndarray) -> pd.DataFrame:
+    """Return log Z(t) = log ∫ φ(w) exp(−t K(w)) dw, the evidence of t observations without their noise.
+
+    Z(t) ~ C t^(−λ) (log t)^(m−1): its decay is what defines λ and m (Watanabe 2009, chapter 4), so this is
+    how an exact coefficient is checked without its formula.
+
+    Parameters
+    ----------
+    model : Model
+        With ``population``.
+    sizes : sequence of float
+        t ≥ 0, in observations.
+
+    Returns
+    -------
+    DataFrame
+        One row for each t: ``t``, ``log_z`` (nats), ``mean_excess`` E_t[K] (nats an observation),
+        ``coefficient`` t² Var_t(K), and ``error_log_z``, the difference from a coarser rule.
+
+    Raises
+    ------
+    InputError
+        If the model has no population integral, or a size is negative or not finite.
+    """
+    if model.population is None:
+        raise InputError(f"model={model.name!r} has no population integral")
+    grid = np.atleast_1d(np.asarray(sizes, dtype=np.float64))
+    if grid.ndim != 1 or grid.size == 0 or not np.all(np.isfinite(grid) & (grid >= 0)):
+        raise InputError(f"sizes={sizes!r}: allowed are finite numbers of at least 0")
+    fine, coarse = (model.population.nodes({}, level) for level in (0, -1))
+    numbers = _with_errors(model.population, fine, None if fine.replicates > 1 else coarse, grid, {}, GRID_POINTS)
+    return pd.DataFrame(
+        {
+            "t": grid,
+            "log_z": -numbers["free_energy"],
+            "mean_excess": numbers["mean_nll"],
+            "coefficient": numbers["effective_learning_coefficient"],
+            "error_log_z": numbers["error_free_energy"],
+        }
+    )
 
 
 def _checked(betas: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Second routes to the exact numbers, in plain NumPy and SciPy: none shares code with the package.
+"""Second routes to the exact numbers, in plain NumPy and SciPy: none shares mathematics with the package.
 
 Each returns log Z(β) of a data set (nats), or what is said.
 """
@@ -12,39 +12,15 @@ import numpy as np
 from scipy.special import betaln, kve, logsumexp
 from scipy.stats import norm
 
-LOG_2PI = math.log(2 * math.pi)
+from singular.models import catalogue
+from tests.by_hand import LIKELIHOODS
+from tests.by_hand.noise import LOG_2PI
 
 
 def negative_log_likelihood(name: str, parameters: dict, data: dict) -> np.ndarray:
-    """Return nL_n(w) for parameters with one leading batch dimension (B, …), by hand."""
-    w, y = parameters, data["y"]
-    if name.startswith("linear"):
-        return _normal(y, w["w"] @ data["x"].T)
-    if name.startswith("logistic"):
-        logits = w["w"] @ data["x"].T
-        return np.sum(np.logaddexp(0, logits) - y * logits, axis=1)
-    if name == "monomial-2":
-        return _normal(y, w["w1"][:, None] ** 2 * data["x"])
-    if name == "product" or name.startswith("monomial"):
-        powers = {"product": (1, 1), "monomial-1-2": (1, 2), "monomial-2-2": (2, 2)}[name]
-        return _normal(y, (w["w1"] ** powers[0] * w["w2"] ** powers[1])[:, None] * data["x"])
-    if name.startswith("tanh"):
-        hidden = np.tanh(w["b"][:, :, None] * data["x"])
-        return _normal(y, np.einsum("bh,bhn->bn", w["a"], hidden))
-    if name.startswith("reduced-rank"):
-        mean = np.einsum("boh,bhi,ni->bno", w["B"], w["A"], data["x"])
-        return 0.5 * np.sum((y - mean) ** 2, axis=(1, 2)) + 0.5 * y.size * LOG_2PI
-    if name == "two-wells":
-        v = w["w"]
-        return _normal(y, np.repeat((0.08 * (v + 1) * (v - 3) ** 2)[:, None], len(y), axis=1))
-    a = w["a"][:, None]
-    second = np.zeros_like(a) if name == "mixture-known" else w["c"][:, None]
-    weighted = a * norm.pdf(y, w["b"][:, None]) + (1 - a) * norm.pdf(y, second)
-    return -np.sum(np.log(weighted), axis=1)
-
-
-def _normal(y: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    return 0.5 * np.sum((y - mean) ** 2, axis=1) + 0.5 * y.shape[0] * LOG_2PI
+    """Return nL_n(w) of a catalogue model for parameters with one leading batch dimension (B, …), by hand."""
+    model = catalogue.get(name)
+    return LIKELIHOODS[model.builder](model.arguments, parameters, data)
 
 
 def from_prior_draws(nll: np.ndarray, beta: float) -> tuple[float, float]:

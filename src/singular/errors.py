@@ -28,3 +28,18 @@ def unknown_name(argument: str, value: object, allowed: Iterable[str]) -> InputE
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"{argument}={value!r} is not known{hint} Allowed: {', '.join(names)}")
+
+
+def whole(argument: str, value: object, least: int, most: int | None = None) -> int:
+    """Return ``value`` if it is a whole number from ``least`` to ``most`` (no upper end if None), else raise.
+
+    Raises
+    ------
+    InputError
+        Naming the argument, the value and what is allowed.
+    """
+    number = isinstance(value, int) and not isinstance(value, bool)
+    if not number or value < least or (most is not None and value > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise InputError(f"{argument}={value!r}: allowed is a whole number {allowed}")
+    return value
