@@ -21,6 +21,7 @@ import pandas as pd
 from rich.progress import track
 
 from singular import __version__, analysis, models, posteriors
+from singular.analysis.markdown import markdown
 from singular.posteriors.store import write
 
 MODELS = ("tanh-1", "tanh-2", "product", "linear-4", "mixture-known")
@@ -126,17 +127,6 @@ Seconds are wall time on the machine that made this page, compilation in the fir
 
 {markdown(flagged.reset_index())}
 """
-
-
-def markdown(frame: pd.DataFrame) -> str:
-    """Return a frame as a Markdown table, numbers to three figures."""
-
-    def cell(value):
-        return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * frame.shape[1]]
-    lines += ["| " + " | ".join(cell(v) for v in row) + " |" for row in frame.itertuples(index=False)]
-    return "\n".join(lines)
 
 
 def main() -> None:
