@@ -79,7 +79,10 @@ def page(rows: pd.DataFrame, n: int) -> str:
     silent = far[far["flags"] == ""]
     clean = rows[rows["flags"] == ""]
     troubled = rows[rows["flags"] != ""]
-    shown = rows.assign(flags=[len(f.split("; ")) if f else 0 for f in rows["flags"]])
+    shown = rows.assign(
+        flags=[len(f.split("; ")) if f else 0 for f in rows["flags"]],
+        **{column: rows[column].map("{:.3f}".format, na_action="ignore") for column in ("F", "mcse", "exact")},
+    )
     return f"""# The ladder on every model of the catalogue
 
 Made by `make validate-ladders` with singular {__version__}: n = {n}, data seed 0, default settings, each ladder on one
@@ -124,9 +127,8 @@ def main() -> None:
         for future in track(as_completed(futures), "ladders", total=len(futures)):
             row = future.result()
             rows[row["model"]] = row
-            print(
-                f"{row['model']}: {row.get('seconds', math.nan):.0f} s, z = {row.get('z', math.nan):.2f}  {row['flags']}"
-            )
+            seconds, z = row.get("seconds", math.nan), row.get("z", math.nan)
+            print(f"{row['model']}: {seconds:.0f} s, z = {z:.2f}  {row['flags']}")
     frame = pd.DataFrame([rows[name] for name in arguments.models])
     write(arguments.out / "LADDERS.md", page(frame, arguments.n))
     write(arguments.out / "LADDERS.csv", frame.to_csv(index=False, float_format="%.6g"))
