@@ -1,8 +1,29 @@
 """Exact learning coefficients by formula: every value a Fraction, every one with its source."""
 
-from singular.models.coefficients.crossings import normal_crossing
+from singular.models.coefficients.crossings import (
+    hadamard,
+    normal_crossing,
+    product_of_blocks,
+    squares,
+    sum_of_blocks,
+    sum_of_powers,
+)
 from singular.models.coefficients.linear_networks import reduced_rank
 from singular.models.coefficients.networks import tanh_zero
-from singular.models.coefficients.regular import regular
+from singular.models.coefficients.regular import multinomial_boundary, rank_deficient, regular, softmax, zero_inflated
 
-__all__ = ["normal_crossing", "reduced_rank", "regular", "tanh_zero"]
+__all__ = [
+    "hadamard",
+    "multinomial_boundary",
+    "normal_crossing",
+    "product_of_blocks",
+    "rank_deficient",
+    "reduced_rank",
+    "regular",
+    "softmax",
+    "squares",
+    "sum_of_blocks",
+    "sum_of_powers",
+    "tanh_zero",
+    "zero_inflated",
+]
