@@ -102,7 +102,9 @@ def table() -> pd.DataFrame:
 
     Columns ``name, family, d, d/2, learning_coefficient, multiplicity, oracle, source``: d/2 and the
     learning coefficient are `fractions.Fraction`, ``oracle`` says how the evidence is computed exactly
-    (empty if it is not), and what is unknown is None.
+    (empty if it is not), and what is unknown is None. Then ``upper_bound``, a Fraction where only a bound is
+    known (``source`` is that of the bound), ``singular``, ``boundary`` (the truth lies on the edge of the prior's
+    support) and ``phases``, their names.
     """
     rows = [
         {
@@ -113,7 +115,11 @@ def table() -> pd.DataFrame:
             "learning_coefficient": model.exact.value if model.exact else None,
             "multiplicity": model.exact.multiplicity if model.exact else None,
             "oracle": model.integral.route if model.integral else "",
-            "source": model.exact.source if model.exact else "",
+            "source": (model.exact or model.bound).source if model.exact or model.bound else "",
+            "upper_bound": model.bound.value if model.bound else None,
+            "singular": model.singular,
+            "boundary": model.boundary,
+            "phases": ", ".join(model.phases),
         }
         for model in MODELS.values()
     ]
