@@ -8,11 +8,14 @@ from singular.models.coefficients.crossings import (
     sum_of_blocks,
     sum_of_powers,
 )
-from singular.models.coefficients.linear_networks import reduced_rank
+from singular.models.coefficients.factors import factor_analysis, stochastic_matrix_factorisation
+from singular.models.coefficients.linear_networks import deep_linear, reduced_rank
 from singular.models.coefficients.networks import tanh_zero
 from singular.models.coefficients.regular import multinomial_boundary, rank_deficient, regular, softmax, zero_inflated
 
 __all__ = [
+    "deep_linear",
+    "factor_analysis",
     "hadamard",
     "multinomial_boundary",
     "normal_crossing",
@@ -22,6 +25,7 @@ __all__ = [
     "regular",
     "softmax",
     "squares",
+    "stochastic_matrix_factorisation",
     "sum_of_blocks",
     "sum_of_powers",
     "tanh_zero",

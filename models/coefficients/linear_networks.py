@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from singular.errors import InputError, whole
@@ -63,3 +64,65 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> LearningC
         source="Aoyagi & Watanabe (2005), Neural Networks 18, 924-933, main theorem",
         conditions="true matrix of the given rank, E[x xᵀ] positive definite, prior positive",
     )
+
+
+def deep_linear(widths: Sequence[int], rank: int) -> LearningCoefficient:
+    """Return (λ, m) of a deep linear network y ~ N(W_L ⋯ W_1 x, σ² I) whose true matrix has the given rank.
+
+    With M_s = H_s − r for the widths H_0 (inputs), …, H_L (outputs), the narrow layers are the ℓ + 1 smallest
+    M_s that satisfy max ≤ T/ℓ < min of the others, T being their sum; equal widths are all in or all out. With
+    a = T − (⌈T/ℓ⌉ − 1) ℓ,
+
+    λ = (r (H_0 + H_L) − r²)/2 + a (ℓ − a)/(4 ℓ) − (ℓ − 1) T²/(4 ℓ) + ½ Σ_{i<j narrow} M_i M_j,
+    m = a (ℓ − a) + 1.
+
+    One layer is linear regression; two layers are `reduced_rank`. Sorting dominates the cost.
+
+    Parameters
+    ----------
+    widths : sequence of int
+        H_0, …, H_L ≥ 1, at least two.
+    rank : int
+        r, from 0 to the smallest width: no network reaches a matrix of larger rank.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two widths, one is not a positive integer, or the rank is out of range.
+
+    Examples
+    --------
+    >>> coefficient = deep_linear([2, 2, 2, 2], rank=0)
+    >>> coefficient.value, coefficient.multiplicity
+    (Fraction(3, 2), 3)
+    """
+    sizes = [whole("widths", width, least=1) for width in widths]
+    if len(sizes) < 2:
+        raise InputError(f"widths={sizes!r}: allowed are at least two, the inputs and the outputs")
+    r = whole("rank", rank, least=0)
+    if r > min(sizes):
+        raise InputError(f"rank={r}: allowed is 0 to min(widths) = {min(sizes)}, what the narrowest layer lets through")
+    excess = sorted(width - r for width in sizes)
+    layers, total, squares = _narrow(excess)
+    a = total - (-(-total // layers) - 1) * layers
+    pairs = total**2 - squares
+    value = Fraction(r * (sizes[0] + sizes[-1]) - r * r, 2) + Fraction(
+        a * (layers - a) - (layers - 1) * total**2 + layers * pairs, 4 * layers
+    )
+    return LearningCoefficient(
+        value,
+        a * (layers - a) + 1,
+        source="Aoyagi (2024), Neural Networks 172, 106132, main theorem",
+        conditions="true matrix of the given rank, E[x xᵀ] positive definite, prior positive",
+    )
+
+
+def _narrow(excess: Sequence[int]) -> tuple[int, int, int]:
+    """Return ℓ, the sum and the sum of squares of the ℓ + 1 narrow layers, from sorted excess widths."""
+    total, squares = excess[0], excess[0] ** 2
+    for layers, width in enumerate(excess[1:], start=1):
+        total, squares = total + width, squares + width**2
+        following = excess[layers + 1] if layers + 1 < len(excess) else None
+        if total >= layers * width and (following is None or (width < following and total < layers * following)):
+            return layers, total, squares
+    raise AssertionError("every sorted list of widths has its narrow layers")  # pragma: no cover
