@@ -62,9 +62,68 @@ def test_models_lists_made_and_real_ones_with_exact_values():
 
 
 @pytest.mark.parametrize(
+    ("options", "holds"),
+    [
+        (["--family", "Tanh"], lambda row: "tanh" in row["family"]),
+        (["--dim", "2"], lambda row: row["d"] == 2),
+        (["--max-dim", "3", "--oracle"], lambda row: row["d"] <= 3 and row["oracle"]),
+        (["--no-oracle"], lambda row: not row["oracle"]),
+        (["--singular"], lambda row: row["singular"] is True),
+        (["--regular"], lambda row: row["singular"] is False),
+    ],
+)
+def test_models_are_filtered(options, holds):
+    every = json.loads(run("models", "--json").stdout)
+    assert json.loads(run("models", *options, "--json").stdout) == [row for row in every if holds(row)] != []
+
+
+def test_a_filter_that_nothing_passes_says_so():
+    assert run("models", "--dim", "9999").stdout == "no model is like that\n"
+    assert json.loads(run("models", "--dim", "9999", "--json").stdout) == []
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_catalogue_takes_one_line_a_model_on_a_terminal(width, monkeypatch):
+    from rich.console import Console
+
+    from singular import cli
+
+    monkeypatch.setattr(cli, "_console", lambda *_: Console(width=width))
+    lines = run("models").stdout.splitlines()
+    rows = json.loads(run("models", "--json").stdout)
+    assert max(map(len, lines)) <= width
+    for row in rows:
+        (line,) = [line for line in lines if line.split()[:1] == [row["name"]]]
+        assert str(row["d"]) in line.split() and (width == 80 or row["family"].split()[0] in line)
+
+
+def test_one_model_is_told_in_full():
+    shown = " ".join(run("models", "product").stdout.split())
+    for text in ("monomial regression", "d = 2", "λ = 1/2", "m = 2", "Watanabe (2009)", "crossing, w1-axis, w2-axis",
+                 "w1 in closed form", "models.monomial(exponents=[1, 1])", "singular sample product"):  # fmt: skip
+        assert text in shown
+
+
+def test_one_model_as_json_is_its_description():
+    from singular import models
+
+    assert json.loads(run("models", "tanh-2", "--json").stdout) == models.describe(models.get("tanh-2"))
+
+
+def test_a_real_data_set_is_told_too():
+    shown = " ".join(run("models", "galaxies-3").stdout.split())
+    assert "Postman" in shown and "singular sample galaxies-3" in shown
+    assert json.loads(run("models", "galaxies-3", "--json").stdout)["d"] == 8
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (["sample", "tanh-22"], "model='tanh-22' is not known; did you mean 'tanh-2'?"),
+        (["models", "tanh-22"], "model='tanh-22' is not known; did you mean 'tanh-2'?"),
+        (["models", "galaxies-33", "--json"], "did you mean 'galaxies-3'?"),
+        (["models", "--family", "tanh netwrk"], "did you mean 'tanh network'?"),
+        (["models", "tanh-2", "--dim", "4"], "model='tanh-2' and a filter: allowed is one or the other"),
         (["sample", "galaxies-7"], "did you mean 'galaxies-"),
         (["sample", "product", "--betas", "0,x,1"], "betas='0,x,1' must be numbers apart by commas"),
         (["sample", "product", "--betas", "0.1,1"], "must begin with 0"),
@@ -88,7 +147,14 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, says, tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "arguments", [["sample"], ["sample", "product", "--n", "0"], ["sample", "product", "--draws", "x"], ["prove"]]
+    "arguments",
+    [
+        ["sample"],
+        ["sample", "product", "--n", "0"],
+        ["sample", "product", "--draws", "x"],
+        ["prove"],
+        ["models", "--dim", "0"],
+    ],
 )
 def test_wrong_usage_is_exit_code_2(arguments):
     done = run(*arguments)

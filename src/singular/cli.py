@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,8 +14,11 @@ from singular.errors import InputError, SingularError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
 BAD_INPUT, INTERRUPTED = 2, 130
+WIDE, FOLDED = 120, 100
+"""Columns from which a table shows long texts too, and to which a page is folded where no terminal is."""
 
 app = typer.Typer(
     name="singular",
@@ -99,22 +102,51 @@ def study(
 
 @app.command()
 @guarded
-def models(json: Json = False) -> None:
+def models(
+    name: Annotated[str | None, typer.Argument(help="One of them, to be told in full.", metavar="[MODEL]")] = None,
+    family: Annotated[str | None, typer.Option(help="Only families whose name contains this.")] = None,
+    dim: Annotated[int | None, typer.Option(help="Only those of so many parameters.", min=1)] = None,
+    max_dim: Annotated[int | None, typer.Option(help="Only those of no more parameters.", min=1)] = None,
+    singular: Annotated[
+        bool | None, typer.Option("--singular/--regular", help="Only singular or regular ones.")
+    ] = None,
+    oracle: Annotated[
+        bool | None, typer.Option("--oracle/--no-oracle", help="Only those with or without an exact evidence.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """The catalogue: every model with its exact learning coefficient, multiplicity and oracle; and the real data.
+
+    λ is written as ≤ where only an upper bound is known, as ? where nothing is.
 
     Examples:
 
         singular models
 
-        singular models --json
-    """
-    from singular.analysis.tables import catalogue_frame, readable
+        singular models tanh-2
 
-    frame = catalogue_frame()
+        singular models --family network --max-dim 6 --oracle
+
+        singular models --regular --json
+    """
+    from singular.analysis import catalogue_text
+    from singular.analysis.tables import catalogue_frame, shown_catalogue
+
+    if name is not None:
+        if any(option is not None for option in (family, dim, max_dim, singular, oracle)):
+            raise InputError(f"model={name!r} and a filter: allowed is one or the other")
+        if json:
+            typer.echo(catalogue_text.as_json(name))
+        else:
+            _print_facts(name, *catalogue_text.told(name))
+        return
+    frame = catalogue_frame(family, dim, max_dim, singular, oracle)
     if json:
         _print_json(frame)
+    elif frame.empty:
+        typer.echo("no model is like that")
     else:
-        _print_table("Catalogue", readable(frame.drop(columns="source")))
+        _print_table("Catalogue", shown_catalogue(frame, wide=_console().width >= WIDE))
 
 
 @app.command()
@@ -223,7 +255,6 @@ def _print_json(frame: pd.DataFrame) -> None:
 def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> None:
     """Print a frame of strings, with notes below: as wide as it needs in a pipe, fitted to the window on a terminal."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
@@ -232,11 +263,35 @@ def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> 
         table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=not left)
     for row in frame.itertuples(index=False, name=None):
         table.add_row(*row)
-    console = Console() if sys.stdout.isatty() else Console(width=240)
+    console = _console()
     console.print(title, style="italic", highlight=False)
     console.print(table, soft_wrap=not sys.stdout.isatty())
     for note in notes:
         console.print(note, markup=False, highlight=False)
+
+
+def _print_facts(title: str, facts: Mapping[str, str], note: str) -> None:
+    """Print headings with their texts beside them, and a paragraph below, folded to the window."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(justify="right", style="italic", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for heading, text in facts.items():
+        grid.add_row(heading, Text(text))
+    console = _console(FOLDED)
+    console.print(title, style="bold", highlight=False)
+    console.print(grid)
+    if note:
+        console.print(f"\n{note}", markup=False, highlight=False)
+
+
+def _console(width: int = 240) -> Console:
+    """Return the terminal, or a page of ``width`` columns where the output is none."""
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=width)
 
 
 def main() -> None:
