@@ -7,10 +7,14 @@ from singular.models.description import describe, from_description
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
 from singular.models.mixture import free_components_mixture, known_component_mixture
+from singular.models.normal import normal_unknown_covariance
+from singular.models.poisson import poisson_regression
 from singular.models.problem import Problem
 from singular.models.product import monomial
+from singular.models.rank_deficient import rank_deficient_regression
 from singular.models.real import galaxies, nile
 from singular.models.reduced_rank import reduced_rank
+from singular.models.softmax import softmax_regression
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
 
@@ -34,8 +38,12 @@ __all__ = [
     "logistic_regression",
     "monomial",
     "nile",
+    "normal_unknown_covariance",
+    "poisson_regression",
     "problem",
+    "rank_deficient_regression",
     "reduced_rank",
+    "softmax_regression",
     "table",
     "tanh_network",
     "two_wells",

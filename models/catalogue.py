@@ -12,9 +12,13 @@ from singular.models.base import Model
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
 from singular.models.mixture import free_components_mixture, known_component_mixture
+from singular.models.normal import normal_unknown_covariance
+from singular.models.poisson import poisson_regression
 from singular.models.problem import Problem
 from singular.models.product import monomial
+from singular.models.rank_deficient import rank_deficient_regression
 from singular.models.reduced_rank import reduced_rank
+from singular.models.softmax import softmax_regression
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
 
@@ -30,6 +34,10 @@ FAMILIES = MappingProxyType(
             known_component_mixture,
             free_components_mixture,
             two_wells,
+            poisson_regression,
+            rank_deficient_regression,
+            normal_unknown_covariance,
+            softmax_regression,
         )
     }
 )
@@ -53,6 +61,14 @@ MODELS = MappingProxyType(
             known_component_mixture(),
             free_components_mixture(),
             two_wells(),
+            poisson_regression(2),
+            rank_deficient_regression(4, 2),
+            rank_deficient_regression(2, 1),
+            normal_unknown_covariance(1),
+            normal_unknown_covariance(2),
+            softmax_regression(3, 0),
+            softmax_regression(3, 1),
+            softmax_regression(3, 2),
         )
     }
 )

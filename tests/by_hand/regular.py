@@ -1,8 +1,10 @@
-"""Regular models and redundant parametrisations."""
+"""Regular models, redundant parametrisations and truths on an edge."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import multivariate_normal, poisson
 
 from tests.by_hand.noise import normal
 
@@ -16,4 +18,27 @@ def logistic(arguments, w, data):
     return np.sum(np.logaddexp(0, logits) - data["y"] * logits, axis=1)
 
 
-LIKELIHOODS = {"linear_regression": linear, "logistic_regression": logistic}
+def poisson_counts(arguments, w, data):
+    return -np.sum(poisson.logpmf(data["y"], np.exp(w["w"] @ data["x"].T)), axis=1)
+
+
+def normal_covariance(arguments, w, data):
+    covariances = np.linalg.inv(w["T"] @ w["T"].transpose(0, 2, 1))
+    pairs = zip(w["mu"], covariances, strict=True)
+    return np.array([-np.sum(multivariate_normal(m, c).logpdf(data["y"])) for m, c in pairs])
+
+
+def softmax(arguments, w, data):
+    logits = w["W"] @ data["x"].T
+    chosen = np.take_along_axis(logits, np.broadcast_to(data["y"].astype(int), logits[:, :1].shape), axis=1)
+    return np.sum(logsumexp(logits, axis=1) - chosen[:, 0], axis=1)
+
+
+LIKELIHOODS = {
+    "linear_regression": linear,
+    "logistic_regression": logistic,
+    "poisson_regression": poisson_counts,
+    "rank_deficient_regression": linear,
+    "normal_unknown_covariance": normal_covariance,
+    "softmax_regression": softmax,
+}
