@@ -22,7 +22,7 @@ from singular.models.coefficients.mixtures import (
     poisson_mixture,
     symmetric_pair,
 )
-from singular.models.coefficients.networks import tanh_zero
+from singular.models.coefficients.networks import relu_one_unit, relu_zero, tanh_network, tanh_zero, vandermonde
 from singular.models.coefficients.regular import multinomial_boundary, rank_deficient, regular, softmax, zero_inflated
 
 __all__ = [
@@ -45,12 +45,16 @@ __all__ = [
     "rank_deficient",
     "reduced_rank",
     "regular",
+    "relu_one_unit",
+    "relu_zero",
     "softmax",
     "squares",
     "stochastic_matrix_factorisation",
     "sum_of_blocks",
     "sum_of_powers",
     "symmetric_pair",
+    "tanh_network",
     "tanh_zero",
+    "vandermonde",
     "zero_inflated",
 ]

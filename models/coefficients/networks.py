@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 
 from singular.errors import whole
-from singular.models.base import LearningCoefficient
+from singular.models.base import Bound, LearningCoefficient
+
+PLAIN = "one input, one output, no biases, prior positive on the optimal set"
 
 
 def tanh_zero(hidden: int) -> LearningCoefficient:
@@ -38,3 +41,172 @@ def tanh_zero(hidden: int) -> LearningCoefficient:
         "(Vandermonde matrix type, Q = 2)",
         conditions="truth 0, one input, one output, no biases, prior positive at the origin",
     )
+
+
+def tanh_network(hidden: int, true_units: int) -> LearningCoefficient | Bound:
+    """Return (λ, m) of a tanh network of H units whose truth is a network of r units, or a bound of λ.
+
+    r = 0 is `tanh_zero`; r = H is regular, λ = H; H − r = 1 has λ = r + 1/4, m = 1: the spare unit shares a
+    true unit, and only the squared distance of their inner weights is felt. For more spare units the least of
+    the ways to divide them among the true units and the zero unit is a bound.
+
+    Parameters
+    ----------
+    hidden : int
+        H ≥ 1.
+    true_units : int
+        r, from 0 to H: units of nonzero outer and of nonzero inner weights that differ in size.
+
+    Raises
+    ------
+    InputError
+        If a size is no whole number or out of range.
+
+    Examples
+    --------
+    >>> tanh_network(2, 1).value, type(tanh_network(3, 1)).__name__, tanh_network(3, 1).value
+    (Fraction(5, 4), 'Bound', Fraction(3, 2))
+    """
+    h = whole("hidden", hidden, least=1)
+    r = whole("true_units", true_units, least=0, most=h)
+    conditions = f"truth of exactly r units, inner weights nonzero and of different sizes, {PLAIN}"
+    if r == 0:
+        return tanh_zero(h)
+    if r == h:
+        return LearningCoefficient(
+            Fraction(h),
+            1,
+            source="regular: tanh(b_h x) and x / cosh²(b_h x) are linearly independent for inner weights that differ "
+            "in size, and the optimal points are finitely many (Sussmann 1992, Neural Networks 5, 589-593)",
+            conditions=conditions,
+        )
+    if h - r == 1:
+        return LearningCoefficient(
+            r + Fraction(1, 4),
+            1,
+            source="K is equivalent to 2 r squares and (a d²)², d the distance of the spare unit's inner weight from "
+            "a true one: a regular part and a normal crossing of exponents 1 and 2 (Watanabe 2009); for the spare "
+            "unit elsewhere a squared normal crossing, 1/2",
+            conditions=conditions,
+        )
+    return Bound(
+        r + _cheapest_division(h - r, r),
+        source="weighted blow-up: k spare units at a true one cost min_i (2 k + i (i + 1)) / (4 (i + 2)), k units "
+        "near zero cost that of the zero truth, and the division of the spare units that costs least is taken",
+        conditions=conditions,
+    )
+
+
+def vandermonde(hidden: int, step: int) -> LearningCoefficient:
+    """Return (λ, m) of Σ_n (Σ_h a_h b_h^(1 + Q (n − 1)))², a sum over n = 1, 2, …, at the origin.
+
+    The form of the excess loss of a one-input network without biases and with truth 0, if the activation's
+    Taylor series has the exponents 1, 1 + Q, 1 + 2 Q, …: Q = 2 for tanh, Q = 1 for exp(z) − 1.
+    λ = (Q k (k + 1) + 2 H) / (4 (1 + k Q)), k the largest i with 2 H ≥ Q i (i − 1) + 2 i; m = 2 on equality.
+
+    Parameters
+    ----------
+    hidden : int
+        H ≥ 1, the number of units.
+    step : int
+        Q ≥ 1.
+
+    Raises
+    ------
+    InputError
+        If an argument is no positive whole number.
+
+    Examples
+    --------
+    >>> [(str(vandermonde(h, 1).value), vandermonde(h, 1).multiplicity) for h in (1, 2, 3)]
+    [('1/2', 2), ('3/4', 1), ('1', 2)]
+    """
+    h = whole("hidden", hidden, least=1)
+    q = whole("step", step, least=1)
+    k = max(i for i in range(h + 1) if 2 * h >= q * i * (i - 1) + 2 * i)
+    return LearningCoefficient(
+        Fraction(q * k * (k + 1) + 2 * h, 4 * (1 + k * q)),
+        2 if 2 * h == q * k * (k - 1) + 2 * k else 1,
+        source="Aoyagi (2009), Int. J. Pure Appl. Math. 52, 177-204, and (2010), Comm. Statist. Theory Methods 39, "
+        "2667-2687: Vandermonde matrix type",
+        conditions=f"truth 0, activation with the exponents 1, 1 + Q, 1 + 2 Q, …, {PLAIN}",
+    )
+
+
+def relu_zero(hidden: int) -> LearningCoefficient:
+    """Return (λ, m) of y ~ N(Σ_h a_h max(b_h x, 0), 1) when the truth is the zero function.
+
+    λ = 1/2; m = 2 for one unit and 1 for more.
+
+    Parameters
+    ----------
+    hidden : int
+        H ≥ 1.
+
+    Raises
+    ------
+    InputError
+        If ``hidden`` is not a positive whole number.
+
+    Examples
+    --------
+    >>> relu_zero(1).multiplicity, relu_zero(2).multiplicity
+    (2, 1)
+    """
+    h = whole("hidden", hidden, least=1)
+    return LearningCoefficient(
+        Fraction(1, 2),
+        2 if h == 1 else 1,
+        source="K is a quarter of s² + t², s and t the sums of a_h |b_h| over the units of b_h > 0 and b_h < 0: "
+        "with one sign for all b_h it is the square of a nondegenerate quadratic form in 2 H variables, which is a "
+        "normal crossing for H = 1 and costs min(1/2, H/2) for more (Watanabe 2009)",
+        conditions=f"truth 0, inputs of both signs, {PLAIN}",
+    )
+
+
+def relu_one_unit(hidden: int) -> LearningCoefficient:
+    """Return (λ, m) of y ~ N(Σ_h a_h max(b_h x, 0), 1) when the truth is one unit: 1/2 and 1.
+
+    Parameters
+    ----------
+    hidden : int
+        H ≥ 1.
+
+    Raises
+    ------
+    InputError
+        If ``hidden`` is not a positive whole number.
+
+    Examples
+    --------
+    >>> relu_one_unit(2).value
+    Fraction(1, 2)
+    """
+    whole("hidden", hidden, least=1)
+    return LearningCoefficient(
+        Fraction(1, 2),
+        1,
+        source="with all b_h of the true unit's sign K is (Σ_h a_h b_h − c)² times a constant, c not 0, whose zeros are "
+        "a smooth hypersurface; with both signs it has a second square, so that no point has less",
+        conditions=f"truth one unit, its two weights not 0, inputs of both signs, {PLAIN}",
+    )
+
+
+def _cheapest_division(spare: int, true_units: int) -> Fraction:
+    """Return the least of λ0(k0) + Σ_i λ1(k_i) over k0 + Σ_i k_i = spare, with at most ``true_units`` terms."""
+
+    @functools.cache
+    def sharing(left: int, places: int) -> Fraction:
+        if left == 0:
+            return Fraction(0)
+        if places == 0:
+            return tanh_zero(left).value
+        return min(_beside_a_true_unit(k) + sharing(left - k, places - 1) for k in range(left + 1))
+
+    return sharing(spare, true_units)
+
+
+def _beside_a_true_unit(spare: int) -> Fraction:
+    if spare == 0:
+        return Fraction(0)
+    return min(Fraction(2 * spare + i * (i + 1), 4 * (i + 2)) for i in range(spare + 1))
