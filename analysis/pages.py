@@ -159,17 +159,19 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
     for data_set, group in sizes.groupby("data_set", sort=False):
         of = [o for o in outcomes if o.job.name.startswith(f"{data_set}-")]
         ladders = {f"size {o.job.name.rsplit('-', 1)[1]}": store.load(o.job.path) for o in of}
-        label = f"{data_set}: {LABELS[str(data_set)]}"
+        label = f"{data_set}: {LABELS.get(str(data_set), real.DATA_SETS[str(data_set)].counts)}"
         caption = f"{data_set}: free energy, WBIC and BIC by size, and the model probabilities they give."
         pictures.append(picture(f"{data_set}-sizes", caption, figures_real.sizes(group, label)))
         if data_set == "galaxies":
             velocity = real.read("galaxies")["velocity_km_per_s"] / 1000
             curves = {name: fits.mixture_density(tree, GRID) for name, tree in ladders.items()}
             figure = figures_real.density(velocity, GRID, curves)
-        else:
+        elif data_set == "nile":
             columns = real.read("nile")
             curves = {name: fits.mean_flow(tree) for name, tree in ladders.items()}
             figure = figures_real.regression(columns["year"], columns["flow_1e8_m3"], curves)
+        else:
+            continue
         pictures.append(picture(f"{data_set}-fit", f"{data_set}: posterior of the fitted curve by size.", figure))
     text = (
         "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "

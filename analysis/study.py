@@ -30,6 +30,9 @@ MADE = (
 )  # fmt: skip
 """The catalogue models of the study."""
 
+MEASURED = (*real.DATA_SETS["galaxies"].names, *real.DATA_SETS["nile"].names)
+"""The real problems of the study: two data sets of many, so that it takes minutes."""
+
 GROWING = "product"
 GROWTH_SAMPLED = (10, 100, 1_000, 10_000)
 GROWTH_EXACT = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
@@ -71,7 +74,7 @@ def study(
     chains: int = 4,
     *,
     made: Sequence[str] = MADE,
-    measured: Sequence[str] = real.NAMES,
+    measured: Sequence[str] = MEASURED,
     grown: Sequence[int] = GROWTH_SAMPLED,
     exact_sizes: Sequence[int] = GROWTH_EXACT,
     jobs: int | None = None,
