@@ -1,0 +1,188 @@
+"""λ and m read off a measured volume: V(ε) ~ C ε^λ (−log ε)^(m−1), with noise.
+
+log V = −λ L + (m − 1) log (L + b) + c + a e^(−δ L),  L = −log ε.
+
+The same m − 1 logarithms with one constant b stand for a polynomial, since noise does not show more. Every m is given
+b (none for m = 1) and one further term, whose δ is one of `SHIFTS`: a next pole nearer than the least of them looks
+like a logarithm to noisy data, and m rests on there being none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from singular.analysis.volume import Volume
+from singular.errors import InputError
+
+ORDERS = (1, 2, 3, 4)
+SHIFTS = (0.25, 0.5, 1.0)
+"""Distances δ from λ to the next pole that are tried, beside none."""
+OFFSETS = np.linspace(-3.0, 5.0, 33)
+"""Values of b: the scale of ε, within factors of e^−3 and e^5."""
+STARTS = (0.1, 0.3, 0.5)
+"""Share of the curve, in L, left out at its large ε."""
+DECIDED = 9.0
+"""χ² by which the best m must beat all others to be decided: three standard deviations."""
+NEIGHBOURS = 7
+"""Levels on either side over which the variance of an increment is averaged."""
+
+
+@dataclass(frozen=True)
+class Growth:
+    """λ and m of a volume.
+
+    Attributes
+    ----------
+    value, mcse : float
+        λ with the best m, and its standard error from the replicates.
+    systematic : float
+        The largest difference that another range of ε, or another choice of the further term, makes.
+    multiplicity : int
+        The m whose best fit has the least χ².
+    lead : float
+        χ² by which it beats the next best m.
+    decided : bool
+        Whether the lead is more than `DECIDED`.
+    chi_squared : m -> float
+        Least χ² with each m, over ``increments`` increments of the curve.
+    values : m -> float
+        λ with each m.
+    increments : int
+    decades : float
+        Length of the curve, log10.
+    """
+
+    value: float
+    mcse: float
+    systematic: float
+    multiplicity: int
+    lead: float
+    decided: bool
+    chi_squared: dict[int, float]
+    values: dict[int, float]
+    increments: int
+    decades: float
+
+    @property
+    def error(self) -> float:
+        """Both errors together, as one standard deviation."""
+        return math.hypot(self.mcse, self.systematic)
+
+
+def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
+    """Return λ and m of V(ε) ~ C ε^λ (−log ε)^(m−1) from a measured curve.
+
+    Fitted are the increments of log V from level to level, which are nearly independent, weighted by their
+    variance over the replicates.
+
+    Parameters
+    ----------
+    measured : Volume
+        Over at least six decades of ε.
+    orders : sequence of int
+        The m to compare.
+
+    Raises
+    ------
+    InputError
+        If the curve is shorter.
+    """
+    x = -np.log(measured.frame["epsilon"].to_numpy())
+    decades = float((x[-1] - max(x[0], 0.0)) / math.log(10))
+    if decades < 6:
+        raise InputError(f"measured is {decades:.1f} decades long: allowed is a curve of at least 6")
+    curves = measured.curves - measured.curves[:, :1] + 0.0
+    best = {order: _best(x, curves, order, STARTS[0]) for order in orders}
+    ranked = sorted(orders, key=lambda order: best[order][0])
+    winner = ranked[0]
+    chi_squared, (offset, shift) = best[winner]
+    value, mcse = _slope(x, curves, winner, STARTS[0], offset, shift)
+    mcse = math.hypot(mcse, _from_offset(x, curves, winner, shift))
+    others = []
+    for start in STARTS:
+        for other in (None, *SHIFTS):
+            trial_chi, (trial_offset, _) = _best(x, curves, winner, start, (other,))
+            trial, trial_error = _slope(x, curves, winner, start, trial_offset, other)
+            # a fit that is much worse, or that says nothing, is no alternative
+            if trial_error < 4 * mcse and (start > STARTS[0] or trial_chi < chi_squared + DECIDED):
+                others.append((abs(trial - value), math.sqrt(max(trial_error**2 - mcse**2, 0.0))))
+    systematic = max((max(0.0, moved - noise) for moved, noise in others), default=0.0)
+    lead = best[ranked[1]][0] - chi_squared if len(ranked) > 1 else math.inf
+    return Growth(
+        value=value,
+        mcse=mcse,
+        systematic=systematic,
+        multiplicity=winner,
+        lead=lead,
+        decided=lead > DECIDED,
+        chi_squared={order: float(best[order][0]) for order in orders},
+        values={order: _slope(x, curves, order, STARTS[0], *best[order][1])[0] for order in orders},
+        increments=_increments(x, curves, STARTS[0])[0].shape[0],
+        decades=decades,
+    )
+
+
+def _increments(x: np.ndarray, curves: np.ndarray, start: float):
+    """Return the ends of the increments used, each replicate's increments, and their variance."""
+    begin = max(x[0], 0.0) + start * (x[-1] - max(x[0], 0.0))
+    used = np.flatnonzero(x >= begin)
+    pairs = np.stack([x[used[:-1]], x[used[1:]]], axis=1)
+    steps = np.diff(curves[:, used], axis=1)
+    raw = np.var(steps, axis=0, ddof=1)
+    variance = np.array([raw[max(0, i - NEIGHBOURS) : i + NEIGHBOURS + 1].mean() for i in range(raw.size)])
+    return pairs, steps, variance
+
+
+def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
+    """Return the linear terms of an increment, and the known part with its logarithms."""
+    low, high = pairs.T
+    columns = [low - high]
+    if shift is not None:
+        columns.append(np.exp(-shift * (high - pairs[0, 0])) - np.exp(-shift * (low - pairs[0, 0])))
+    return np.stack(columns, axis=1), (order - 1) * np.log((high + offset) / (low + offset))
+
+
+def _best(x, curves, order: int, start: float, shifts: Sequence[float | None] = (None, *SHIFTS), offsets=OFFSETS):
+    """Return the least χ² of the mean curve, two added for a further term, and (b, δ) where it is."""
+    pairs, steps, variance = _increments(x, curves, start)
+    scale = np.sqrt(variance / curves.shape[0])
+    found = (math.inf, (0.0, None))
+    for shift in shifts:
+        for offset in offsets if order > 1 else (0.0,):
+            if pairs[0, 0] + offset < 1.0:
+                continue
+            columns, known = _columns(pairs, order, offset, shift)
+            target = (steps.mean(axis=0) - known) / scale
+            matrix = columns / scale[:, None]
+            fitted = matrix @ np.linalg.lstsq(matrix, target, rcond=None)[0]
+            cost = float(np.sum((target - fitted) ** 2)) + (0.0 if shift is None else 2.0)
+            if cost < found[0]:
+                found = (cost, (float(offset), shift))
+    return found
+
+
+def _from_offset(x, curves, order: int, shift: float | None) -> float:
+    """Return what one standard deviation of b does to λ: half the range of λ over the b with χ² within 1 of the least."""
+    if order == 1:
+        return 0.0
+    costs, slopes = [], []
+    for offset in OFFSETS:
+        cost = _best(x, curves, order, STARTS[0], (shift,), (offset,))[0]
+        if math.isfinite(cost):
+            costs.append(cost)
+            slopes.append(_slope(x, curves, order, STARTS[0], offset, shift)[0])
+    near = np.array(slopes)[np.array(costs) <= min(costs) + 1.0]
+    return float(np.ptp(near)) / 2
+
+
+def _slope(x, curves, order: int, start: float, offset: float, shift: float | None) -> tuple[float, float]:
+    """Return λ of the mean of the replicates' fits and its standard error."""
+    pairs, steps, variance = _increments(x, curves, start)
+    columns, known = _columns(pairs, order, offset, shift)
+    weight = variance**-0.5
+    fits = np.linalg.lstsq(columns * weight[:, None], ((steps - known) * weight).T, rcond=None)[0][0]
+    return float(fits.mean()), float(fits.std(ddof=1) / math.sqrt(fits.size))
