@@ -3,7 +3,9 @@
 from singular.models import coefficients
 from singular.models.base import Bound, Integral, LearningCoefficient, Model, Nodes
 from singular.models.catalogue import FAMILIES, MODELS, get, problem, table
+from singular.models.deep_linear import deep_linear
 from singular.models.description import describe, from_description
+from singular.models.exponential_network import exponential_network
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
 from singular.models.mixture import free_components_mixture, known_component_mixture
@@ -14,6 +16,7 @@ from singular.models.product import monomial
 from singular.models.rank_deficient import rank_deficient_regression
 from singular.models.real import galaxies, nile
 from singular.models.reduced_rank import reduced_rank
+from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
@@ -28,7 +31,9 @@ __all__ = [
     "Nodes",
     "Problem",
     "coefficients",
+    "deep_linear",
     "describe",
+    "exponential_network",
     "free_components_mixture",
     "from_description",
     "galaxies",
@@ -43,6 +48,7 @@ __all__ = [
     "problem",
     "rank_deficient_regression",
     "reduced_rank",
+    "relu_network",
     "softmax_regression",
     "table",
     "tanh_network",

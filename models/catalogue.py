@@ -9,6 +9,8 @@ import pandas as pd
 
 from singular.errors import unknown_name
 from singular.models.base import Model
+from singular.models.deep_linear import deep_linear
+from singular.models.exponential_network import exponential_network
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
 from singular.models.mixture import free_components_mixture, known_component_mixture
@@ -18,6 +20,7 @@ from singular.models.problem import Problem
 from singular.models.product import monomial
 from singular.models.rank_deficient import rank_deficient_regression
 from singular.models.reduced_rank import reduced_rank
+from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
@@ -30,6 +33,8 @@ FAMILIES = MappingProxyType(
             logistic_regression,
             monomial,
             tanh_network,
+            relu_network,
+            exponential_network,
             reduced_rank,
             known_component_mixture,
             free_components_mixture,
@@ -38,6 +43,7 @@ FAMILIES = MappingProxyType(
             rank_deficient_regression,
             normal_unknown_covariance,
             softmax_regression,
+            deep_linear,
         )
     }
 )
@@ -62,6 +68,13 @@ MODELS = MappingProxyType(
             tanh_network(2, 1),
             tanh_network(3, 1),
             tanh_network(4, 1),
+            relu_network(1),
+            relu_network(2),
+            relu_network(3),
+            relu_network(1, 1),
+            relu_network(2, 1),
+            exponential_network(1),
+            exponential_network(2),
             reduced_rank(inputs=3, outputs=3, hidden=2, rank=1),
             known_component_mixture(),
             free_components_mixture(),
@@ -74,6 +87,23 @@ MODELS = MappingProxyType(
             softmax_regression(3, 0),
             softmax_regression(3, 1),
             softmax_regression(3, 2),
+            reduced_rank(inputs=3, outputs=3, hidden=2, rank=2),
+            reduced_rank(inputs=3, outputs=3, hidden=1, rank=2),
+            reduced_rank(inputs=1, outputs=2, hidden=1, rank=0),
+            reduced_rank(inputs=2, outputs=1, hidden=1, rank=0),
+            reduced_rank(inputs=2, outputs=2, hidden=1, rank=0),
+            reduced_rank(inputs=2, outputs=2, hidden=1, rank=1),
+            reduced_rank(inputs=1, outputs=2, hidden=2, rank=0),
+            reduced_rank(inputs=2, outputs=2, hidden=2, rank=0),
+            reduced_rank(inputs=2, outputs=2, hidden=2, rank=1),
+            deep_linear([1, 1, 1, 1], rank=0),
+            deep_linear([1, 2, 2, 1], rank=0),
+            deep_linear([2, 2, 1, 2], rank=0),
+            deep_linear([2, 2, 2, 2], rank=0),
+            deep_linear([3, 2, 2, 3], rank=1),
+            deep_linear([1, 1, 1, 1, 1], rank=0),
+            deep_linear([2, 2, 1, 2, 2], rank=1),
+            deep_linear([2, 2, 2, 2, 2], rank=1),
         )
     }
 )

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from scipy.stats import qmc
 
 from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import reduced_rank as coefficient
 from singular.models.collapse import log_gaussian_block, log_noise
 from singular.models.draws import standard_normals
-
-REPLICATES = 16
-LOG2_POINTS = 15
-"""Each of the independently scrambled Sobol' sequences has 2 ** LOG2_POINTS points."""
-REACH = 6.5
-"""Largest coordinate, in prior standard deviations."""
+from singular.models.linear_oracle import integrals
+from singular.models.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
+from singular.models.smaller_factor import probability_of_smaller
+from singular.models.sobol_ridge import LOG2_POINTS, ROUTE, ridge_nodes
 
 
 @family
@@ -27,10 +25,16 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
     """Return y ~ N(B A x, I) with standard normal A, B, x and a fixed true matrix of the given rank.
 
     A (site ``A``) is hidden × inputs, B (site ``B``) outputs × hidden; the true matrix has singular
-    values 1, 1/2, 1/3, … up to its rank, on directions that no coordinate axis singles out. B is
-    integrated in closed form. What is left depends on AᵀA alone, and for hidden = 2, inputs = 3 is a
-    5-dimensional integral, done by randomised quasi-Monte Carlo in coordinates that follow the
-    posterior's ridge; other sizes have no oracle.
+    values 1, 1/2, 1/3, … up to its rank, on directions that no coordinate axis singles out. With hidden < rank
+    the truth is out of reach, and K is the excess over the best matrix of rank hidden.
+
+    B is integrated in closed form (A, where there is one output). What is left depends on A up to rotation of its
+    rows: one to three dimensions for one hidden unit and up to 3 inputs, for 1 or 2 inputs, and for one output;
+    for hidden = 2, inputs = 3 five, done by randomised quasi-Monte Carlo in coordinates that follow the
+    posterior's ridge. Other sizes have no oracle.
+
+    Phases, for hidden = 1 and rank 0: ``A=0`` (|A| < |B|) and ``B=0``, the branch that is nearer. Their masses
+    are exact for 1 or 2 outputs and up to 2 inputs.
 
     Parameters
     ----------
@@ -42,9 +46,8 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
         As `singular.models.coefficients.reduced_rank`.
     """
     exact = coefficient(inputs, outputs, hidden, rank)
-    right, left = _frame(inputs)[:, :rank], _frame(outputs)[:, :rank]
-    strengths = 1.0 / np.arange(1, rank + 1)
-    truth = (left * strengths) @ right.T
+    truth = true_matrix(inputs, outputs, rank)
+    least = best_loss(rank, hidden)
 
     def density(x, y=None):
         a = numpyro.sample("A", dist.Normal(0.0, 1.0).expand([hidden, inputs]).to_event(2))
@@ -56,23 +59,20 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
         x = drawn[:, :inputs]
         return {"x": x, "y": x @ truth.T + drawn[:, inputs:]}
 
-    def nodes(data: Data, level: int) -> Nodes:
-        return _ridge_nodes(data["x"], data["y"], LOG2_POINTS + level)
+    def excess_loss(w):
+        gap = jnp.matmul(w["B"], w["A"]) - truth
+        return 0.5 * jnp.sum(gap**2, axis=(-2, -1)) - least
 
-    def log_likelihood(points, beta, data):
-        x, y = data["x"], data["y"]
-        a = points.reshape(-1, hidden, inputs)
-        gram = jnp.einsum("Nhi,ij,Nkj->Nhk", a, x.T @ x, a)
-        return log_gaussian_block(gram, a @ (x.T @ y), beta) + log_noise(y, beta)
-
-    optimum = None
-    if hidden >= rank:
-        idle = hidden - rank
-        optimum = {
-            "A": np.vstack([np.sqrt(strengths)[:, None] * right.T, np.zeros((idle, inputs))]),
-            "B": np.hstack([left * np.sqrt(strengths), np.zeros((outputs, idle))]),
-        }
-    route = f"B in closed form, 5-D scrambled Sobol', {REPLICATES} replicates of 2^{LOG2_POINTS}"
+    a, b = balanced_factors([inputs, hidden, outputs], rank)
+    integral, population = integrals([inputs, hidden, outputs], truth)
+    if (hidden, inputs) == (2, 3):
+        integral = _ridge(inputs, hidden)
+    phases: dict[str, Callable[..., Any]] = {}
+    if hidden == 1 and rank == 0:
+        phases = {"A=0": lambda w: _squares(w["A"]) < _squares(w["B"]),
+                  "B=0": lambda w: _squares(w["A"]) >= _squares(w["B"])}  # fmt: skip
+        if integral is not None and inputs <= 2 and outputs <= 2:
+            integral = replace(integral, regions=_regions(outputs))
     return Model(
         name=f"reduced-rank-{inputs}-{outputs}-{hidden}-{rank}",
         family="reduced-rank regression",
@@ -80,57 +80,61 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
         simulate=simulate,
         dim=hidden * (inputs + outputs),
         exact=exact,
-        optimum=optimum,
-        integral=Integral(nodes, log_likelihood, route) if (hidden, inputs) == (2, 3) else None,
-        description="y ~ N(B A x, I), A hidden × inputs, B outputs × hidden",
+        optimum={"A": a, "B": b},
+        phases=phases,
+        excess_loss=excess_loss,
+        integral=integral,
+        population=population,
+        description=f"y ~ N(B A x, I), A {hidden} × {inputs}, B {outputs} × {hidden}",
+        prior="A_ij ~ N(0, 1), B_ij ~ N(0, 1)",
+        truth=truth_in_words(rank),
+        note=_note(inputs, outputs, hidden, rank),
     )
 
 
-def _frame(size: int) -> np.ndarray:
-    """Return a fixed orthonormal basis as columns, the first along (1, 1, …, 1)."""
-    grid = np.vander(np.linspace(-1.0, 1.0, size) if size > 1 else np.ones(1), increasing=True)
-    q, r = np.linalg.qr(grid)
-    return q * np.sign(np.diag(r))
+def _squares(matrix):
+    return (matrix**2).sum(axis=(-2, -1))
 
 
-def _ridge_nodes(x: np.ndarray, y: np.ndarray, log2_points: int) -> Nodes:
-    """Draw A up to rotation of its two rows, in a basis whose first axis the data single out.
+def _regions(outputs: int) -> dict[str, Callable[..., Any]]:
+    """Return the phase masses given A: B is then normal about the ridge estimate, equal in all directions."""
 
-    In that basis A is (r, p; 0, q) with r and s = |q| Rayleigh and the angle of q uniform; p has a part
-    along q and one across it, standard normal. The data hold the part across q to O((β n)^(−1/2)), and
-    s, when it is small, the part along it. Each coordinate is scale · sinh of a uniform, so every scale
-    between the two ends is met about equally often, at every β.
-    """
-    n = len(x)
-    fitted, *_ = np.linalg.lstsq(x, y)
-    basis = np.linalg.svd(fitted)[0]
-    narrow = 1.0 / math.sqrt(n + 1.0)
-    blocks, weights = [], []
-    for replicate in range(REPLICATES):
-        u = qmc.Sobol(5, scramble=True, rng=np.random.default_rng([20050901, replicate])).random_base2(log2_points)
-        r, log_r = _stretched(u[:, 0], 0.7, linear=1.0)
-        s, log_s = _stretched(u[:, 1], narrow)
-        along, log_along = _stretched(u[:, 2], 3 * narrow, signed=True)
-        across, log_across = _stretched(u[:, 3], narrow, signed=True)
-        angle = math.pi * u[:, 4]
-        cosine, sine, zero = np.cos(angle), np.sin(angle), np.zeros_like(angle)
-        top = np.stack([r, along * cosine - across * sine, along * sine + across * cosine], axis=1)
-        bottom = np.stack([zero, s * cosine, s * sine], axis=1)
-        blocks.append(np.concatenate([top @ basis.T, bottom @ basis.T], axis=1))
-        log_prior = np.log(r) + np.log(s) - 0.5 * (r**2 + s**2 + along**2 + across**2) - math.log(2 * math.pi)
-        weights.append(log_prior + log_r + log_s + log_along + log_across)
-    log_weights = np.concatenate(weights) - math.log(REPLICATES) - log2_points * math.log(2.0)
-    return Nodes(np.concatenate(blocks), log_weights, REPLICATES)
+    def b_smaller(points, beta, data):
+        x, y = data["x"], data["y"]
+        precision = 1 + beta * jnp.einsum("Ni,ij,Nj->N", points, x.T @ x, points)
+        mean = beta * (points @ (x.T @ y)) / precision[:, None]
+        return probability_of_smaller(mean, precision, jnp.sqrt(jnp.sum(points**2, axis=1)))
+
+    return {"A=0": lambda *a: 1 - b_smaller(*a), "B=0": b_smaller}
 
 
-def _stretched(u: np.ndarray, scale: float, signed: bool = False, linear: float = 0.6) -> tuple[np.ndarray, np.ndarray]:
-    """Return scale · sinh(t) out to ``REACH``, and log |d/du|, for u uniform on (0, 1).
+def _ridge(inputs: int, hidden: int) -> Integral:
+    def nodes(data: Data, level: int) -> Nodes:
+        return ridge_nodes(data["x"], data["y"], LOG2_POINTS + level)
 
-    t is a cubic in u with the given share of its linear term: below 1, small values, where the
-    posterior is, are met more often.
-    """
-    v = 2 * u - 1 if signed else u
-    extent = math.asinh(REACH / scale)
-    t = extent * (linear * v + (1 - linear) * v**3)
-    slope = extent * (linear + 3 * (1 - linear) * v**2) * (2.0 if signed else 1.0)
-    return scale * np.sinh(t), np.log(scale * np.cosh(t) * slope)
+    def log_likelihood(points, beta, data):
+        x, y = data["x"], data["y"]
+        a = points.reshape(-1, hidden, inputs)
+        gram = jnp.einsum("Nhi,ij,Nkj->Nhk", a, x.T @ x, a)
+        return log_gaussian_block(gram, a @ (x.T @ y), beta) + log_noise(y, beta)
+
+    return Integral(nodes, log_likelihood, ROUTE)
+
+
+def _note(inputs: int, outputs: int, hidden: int, rank: int) -> str:
+    if hidden < rank:
+        return (
+            "Under-specified: the best matrix of rank hidden is unique, but its factors are free up to an invertible "
+            "matrix, so λ is half the dimension of the matrices of that rank, below d/2."
+        )
+    if hidden == rank:
+        return (
+            "Exactly specified: every optimal pair is one pair (A, B) turned to (G⁻¹ A, B G). The optimal set is "
+            "smooth, λ is half the number of independent coordinates of B A, and m = 1."
+        )
+    if hidden > min(inputs, outputs):
+        return "More hidden units than a matrix of this shape can use: the product is never held back by its rank."
+    return (
+        "Over-specified: spare hidden units can be switched off in A or in B. The optimal set is singular where both "
+        "are off at once, and that corner decides λ."
+    )

@@ -42,7 +42,7 @@ def factor_analysis(observed: int, factors: int, true_factors: int) -> LearningC
     """
     p = whole("observed", observed, least=1)
     k = whole("factors", factors, least=1)
-    l = whole("true_factors", true_factors, least=0, most=k)  # noqa: E741
+    l = whole("true_factors", true_factors, least=0, most=k)
     q = p - l
     exact = (
         (l == k and (p - k) ** 2 >= p + k and p > k)
@@ -105,7 +105,7 @@ def stochastic_matrix_factorisation(rows: int, columns: int, topics: int, rank: 
     return LearningCoefficient(
         value,
         multiplicity,
-        source="Hayashi (2021), Neural Networks, arXiv:2008.01304, main theorem; by elimination of the constraints from "
-        "Aoyagi & Watanabe (2005), Neural Networks 18, 924-933",
+        source="Hayashi (2021), Neural Networks, arXiv:2008.01304, main theorem; by elimination of the "
+        "constraints from Aoyagi & Watanabe (2005), Neural Networks 18, 924-933",
         conditions="true factors in the interior of the simplices, prior positive there",
     )
