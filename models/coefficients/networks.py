@@ -186,8 +186,8 @@ def relu_one_unit(hidden: int) -> LearningCoefficient:
     return LearningCoefficient(
         Fraction(1, 2),
         1,
-        source="with all b_h of the true unit's sign K is (Σ_h a_h b_h − c)² times a constant, c not 0, whose zeros are "
-        "a smooth hypersurface; with both signs it has a second square, so that no point has less",
+        source="with all b_h of the true unit's sign K is (Σ_h a_h b_h − c)² times a constant, c not 0, and vanishes "
+        "on a smooth hypersurface; with both signs it has a second square, so that no point has less",
         conditions=f"truth one unit, its two weights not 0, inputs of both signs, {PLAIN}",
     )
 

@@ -12,4 +12,34 @@ def tanh(arguments, w, data):
     return normal(data["y"], np.einsum("bh,bhn->bn", w["a"], hidden))
 
 
-LIKELIHOODS = {"tanh_network": tanh}
+def relu(arguments, w, data):
+    z = w["b"][:, :, None] * data["x"]
+    return normal(data["y"], np.einsum("bh,bhn->bn", w["a"], np.where(z > 0, z, 0.0)))
+
+
+def exponential(arguments, w, data):
+    hidden = np.exp(w["b"][:, :, None] * data["x"]) - 1
+    return normal(data["y"], np.einsum("bh,bhn->bn", w["a"], hidden))
+
+
+def two_phase_relu(arguments, w, data):
+    total = np.repeat(w["c"][:, None], len(data["y"]), axis=1)
+    for unit in range(2):
+        z = w["w"][:, unit] @ data["x"].T + w["b"][:, unit, None]
+        total = total + w["q"][:, unit, None] * np.where(z > 0, z, 0.0)
+    return normal(data["y"], total)
+
+
+def superposition(arguments, w, data):
+    hidden = np.einsum("brc,nc->bnr", w["W"], data["x"])
+    z = np.einsum("brc,bnr->bnc", w["W"], hidden) + w["b"][:, None, :]
+    return normal(data["y"], np.where(z > 0, z, 0.0))
+
+
+LIKELIHOODS = {
+    "tanh_network": tanh,
+    "relu_network": relu,
+    "exponential_network": exponential,
+    "two_phase_relu": two_phase_relu,
+    "superposition": superposition,
+}
