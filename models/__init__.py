@@ -2,13 +2,22 @@
 
 from singular.models import coefficients
 from singular.models.base import Bound, Integral, LearningCoefficient, Model, Nodes
+from singular.models.boundary import boundary_multinomial, half_line
 from singular.models.catalogue import FAMILIES, MODELS, get, problem, table
 from singular.models.deep_linear import deep_linear
 from singular.models.description import describe, from_description
 from singular.models.exponential_network import exponential_network
+from singular.models.factor_analysis import factor_analysis
+from singular.models.hadamard import hadamard_regression
+from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
+from singular.models.misspecified import bent_truth, parabola
 from singular.models.mixture import free_components_mixture, known_component_mixture
+from singular.models.mixture_known_weights import fixed_weights_mixture, symmetric_mixture
+from singular.models.mixture_many import normal_mixture
+from singular.models.mixture_plane import plane_mixture
+from singular.models.mixture_scale import location_scale_pair
 from singular.models.normal import normal_unknown_covariance
 from singular.models.poisson import poisson_regression
 from singular.models.problem import Problem
@@ -18,8 +27,11 @@ from singular.models.real import galaxies, nile
 from singular.models.reduced_rank import reduced_rank
 from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
+from singular.models.squares import squares_regression
+from singular.models.sum_of_powers import sum_of_powers
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
+from singular.models.zero_inflated import zero_inflated_poisson
 
 __all__ = [
     "FAMILIES",
@@ -30,27 +42,42 @@ __all__ = [
     "Model",
     "Nodes",
     "Problem",
+    "bent_truth",
+    "boundary_multinomial",
     "coefficients",
     "deep_linear",
     "describe",
     "exponential_network",
+    "factor_analysis",
+    "fixed_weights_mixture",
     "free_components_mixture",
     "from_description",
     "galaxies",
     "get",
+    "hadamard_regression",
+    "half_line",
     "known_component_mixture",
+    "line_and_dot",
     "linear_regression",
+    "location_scale_pair",
     "logistic_regression",
     "monomial",
     "nile",
+    "normal_mixture",
     "normal_unknown_covariance",
+    "parabola",
+    "plane_mixture",
     "poisson_regression",
     "problem",
     "rank_deficient_regression",
     "reduced_rank",
     "relu_network",
     "softmax_regression",
+    "squares_regression",
+    "sum_of_powers",
+    "symmetric_mixture",
     "table",
     "tanh_network",
     "two_wells",
+    "zero_inflated_poisson",
 ]

@@ -9,11 +9,20 @@ import pandas as pd
 
 from singular.errors import unknown_name
 from singular.models.base import Model
+from singular.models.boundary import boundary_multinomial, half_line
 from singular.models.deep_linear import deep_linear
 from singular.models.exponential_network import exponential_network
+from singular.models.factor_analysis import factor_analysis
+from singular.models.hadamard import hadamard_regression
+from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
+from singular.models.misspecified import bent_truth, parabola
 from singular.models.mixture import free_components_mixture, known_component_mixture
+from singular.models.mixture_known_weights import fixed_weights_mixture, symmetric_mixture
+from singular.models.mixture_many import normal_mixture
+from singular.models.mixture_plane import plane_mixture
+from singular.models.mixture_scale import location_scale_pair
 from singular.models.normal import normal_unknown_covariance
 from singular.models.poisson import poisson_regression
 from singular.models.problem import Problem
@@ -22,8 +31,11 @@ from singular.models.rank_deficient import rank_deficient_regression
 from singular.models.reduced_rank import reduced_rank
 from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
+from singular.models.squares import squares_regression
+from singular.models.sum_of_powers import sum_of_powers
 from singular.models.tanh_network import tanh_network
 from singular.models.two_wells import two_wells
+from singular.models.zero_inflated import zero_inflated_poisson
 
 FAMILIES = MappingProxyType(
     {
@@ -44,6 +56,21 @@ FAMILIES = MappingProxyType(
             normal_unknown_covariance,
             softmax_regression,
             deep_linear,
+            sum_of_powers,
+            hadamard_regression,
+            squares_regression,
+            line_and_dot,
+            boundary_multinomial,
+            half_line,
+            zero_inflated_poisson,
+            bent_truth,
+            parabola,
+            factor_analysis,
+            fixed_weights_mixture,
+            symmetric_mixture,
+            normal_mixture,
+            plane_mixture,
+            location_scale_pair,
         )
     }
 )
@@ -104,6 +131,33 @@ MODELS = MappingProxyType(
             deep_linear([1, 1, 1, 1, 1], rank=0),
             deep_linear([2, 2, 1, 2, 2], rank=1),
             deep_linear([2, 2, 2, 2, 2], rank=1),
+            monomial([3]),
+            monomial([2, 3]),
+            monomial([1, 1, 1]),
+            monomial([1, 2, 2]),
+            sum_of_powers([2, 3]),
+            sum_of_powers([1, 2, 3]),
+            hadamard_regression(2, 0),
+            hadamard_regression(2, 1),
+            squares_regression(2, 0),
+            squares_regression(2, 1),
+            line_and_dot(),
+            boundary_multinomial(3, 1),
+            half_line(),
+            zero_inflated_poisson(),
+            bent_truth(),
+            parabola(),
+            factor_analysis(3, 1, 0),
+            factor_analysis(4, 1, 1),
+            factor_analysis(4, 2, 1),
+            fixed_weights_mixture(),
+            symmetric_mixture(),
+            normal_mixture(2, [-2.0, 2.0]),
+            normal_mixture(3),
+            normal_mixture(3, [-2.0, 2.0]),
+            plane_mixture(),
+            location_scale_pair(),
+            free_components_mixture("1/2"),
         )
     }
 )
