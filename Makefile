@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env lock study test quick lint validate bench clean
+.PHONY: help env lock study test quick lint validate bench catalogue clean
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -45,6 +45,9 @@ validate: $(READY) ## 40 seeds of every estimator against the exact answers; wri
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
+
+catalogue: $(READY) ## write docs/catalogue, a page and a picture a model, from the models as they are
+	$(BIN)/python benchmarks/catalogue_pages.py --out docs/catalogue
 
 clean: ## remove results and caches, keep the environment
 	rm -rf out dist .pytest_cache .ruff_cache

@@ -8,14 +8,12 @@ from fractions import Fraction
 
 import numpy as np
 
-from singular.models import catalogue
 from singular.models.base import Model
 
 DRAWN = 2
 """Models of up to so many parameters have a picture."""
 ENTRIES = 12
 """An array of more numbers than that is told by its shape."""
-COMMAND = "make catalogue"
 
 
 def facts(model: Model) -> dict[str, str]:
@@ -74,7 +72,7 @@ def page(model: Model) -> str:
         f"# {model.name}",
         f"Family: {escape(model.family)}. {_sentence(known['kind'])}",
         "```text\n" + "\n".join(formulas) + "\n```",
-        markdown_table(("d", "d/2", "λ", "m"), [_numbers_of(model)]),
+        markdown_table(("d", "d/2", "λ", "m"), [numbers(model)]),
         _provenance(model),
         *([escape(model.note)] if model.note else []),
         *([f"![{caption(model)}]({model.name}.png)", escape(caption(model))] if model.dim <= DRAWN else []),
@@ -93,41 +91,6 @@ def page(model: Model) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def index(others: Sequence[str] = ()) -> str:
-    """Return the page that links all others, one table for the whole catalogue.
-
-    Parameters
-    ----------
-    others : sequence of str
-        Paragraphs to put below the table.
-    """
-    models = list(catalogue.MODELS.values())
-    exact = sum(model.exact is not None for model in models)
-    oracles = sum(model.integral is not None for model in models)
-    families = len({model.family for model in models})
-    rows = [
-        (
-            f"[{model.name}]({model.name}.md)",
-            escape(model.family),
-            *_numbers_of(model),
-            "yes" if model.integral else "",
-            _short_kind(model),
-        )
-        for model in sorted(models, key=lambda model: _order(model.family))
-    ]
-    parts = [
-        "# The catalogue",
-        f"{len(models)} models of {families} families: {exact} with an exact learning coefficient λ and multiplicity "
-        f"m, {oracles} with an oracle that gives the evidence exactly at finite n. ≤ is an upper bound, ? is unknown. "
-        "How the values were checked is told in [CHECKS.md](CHECKS.md); how to add a model in "
-        "[ADDING_A_MODEL.md](../ADDING_A_MODEL.md).",
-        markdown_table(("model", "family", "d", "d/2", "λ", "m", "oracle", "kind"), rows),
-        *others,
-        f"These pages are made from the models by `{COMMAND}`.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
 def caption(model: Model) -> str:
     """Return what the picture of a model of one or two parameters shows, in a line."""
     marked = "coloured by phase" if model.phases else "in orange"
@@ -135,6 +98,18 @@ def caption(model: Model) -> str:
         return f"The excess loss K(w) over the range of the prior, its optimal set {marked}, and the prior below."
     borders = ", dotted lines where phases meet" if model.phases else ""
     return f"The excess loss K(w), darker where smaller; its optimal set {marked}{borders}; contours of the prior."
+
+
+def numbers(model: Model) -> tuple[str, str, str, str]:
+    """Return d, d/2, λ and m for a table: λ as ≤ where only a bound is known, as ? where nothing is."""
+    exact, bound = model.exact, model.bound
+    value = str(exact.value) if exact else f"≤ {bound.value}" if bound else "?"
+    return str(model.dim), str(Fraction(model.dim, 2)), value, str(exact.multiplicity) if exact else ""
+
+
+def short_kind(model: Model) -> str:
+    """Return ``singular`` or ``regular``, and ``boundary`` for a truth on the edge of the prior's support."""
+    return ("singular" if model.singular else "regular") + (", boundary" if model.boundary else "")
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -155,16 +130,6 @@ def escape(text: str) -> str:
     return "".join(
         f"`{piece.strip('`')}`" if piece.startswith("`") else re.sub(r"([*<~|])", r"\\\1", piece) for piece in pieces
     )
-
-
-def _order(family: str) -> int:
-    return list(dict.fromkeys(model.family for model in catalogue.MODELS.values())).index(family)
-
-
-def _numbers_of(model: Model) -> tuple[str, str, str, str]:
-    exact, bound = model.exact, model.bound
-    value = str(exact.value) if exact else f"≤ {bound.value}" if bound else "?"
-    return str(model.dim), str(Fraction(model.dim, 2)), value, str(exact.multiplicity) if exact else ""
 
 
 def _provenance(model: Model) -> str:
@@ -189,10 +154,6 @@ def _kind(model: Model) -> str:
     if model.boundary:
         text += "; the truth lies on the edge of the prior's support, where λ may exceed d/2"
     return text
-
-
-def _short_kind(model: Model) -> str:
-    return ("singular" if model.singular else "regular") + (", boundary" if model.boundary else "")
 
 
 def _sites(model: Model) -> str:

@@ -1,0 +1,178 @@
+"""The excess loss, the prior and the phases of a model of few parameters, and where its optimal set lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpyro import handlers
+from scipy.ndimage import minimum_filter
+from scipy.optimize import minimize
+
+from singular.models.base import Model
+from singular.models.density import map_rows
+from singular.models.problem import Problem
+
+DRAWS = 4096
+COVERED = 0.99
+"""Share of the prior's draws that the box takes in along each axis."""
+ZERO = 1e-12
+"""K below it, in nats an observation, counts as zero; or ten times what K is at the known optimum, if that is more."""
+GOLDEN = (np.sqrt(5.0) - 1) / 2
+SECTIONS = 40
+BASINS = 8
+EXACTING = {"ftol": 1e-18, "gtol": 1e-12}
+ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The parameters of a model as one flat vector, in a box that holds most of the prior. 64-bit scopes only.
+
+    Attributes
+    ----------
+    axes : list of str
+        Name of each coordinate: the site, with its index if the site has more than one.
+    low, high : (d,) float
+        The box that is drawn.
+    excess, log_prior : (N, d) -> (N,)
+        K(w) and log φ(w); not finite where there is no such parameter.
+    phase : (N, d) -> (N,) int
+        Index of the phase, −1 for none.
+    optimum : (1, d) float
+        The known point of the optimal set.
+    slope : (d,) -> (float, (d,))
+        K(w) and its gradient.
+    """
+
+    axes: list[str]
+    low: np.ndarray
+    high: np.ndarray
+    excess: Callable[[np.ndarray], np.ndarray]
+    log_prior: Callable[[np.ndarray], np.ndarray]
+    phase: Callable[[np.ndarray], np.ndarray]
+    optimum: np.ndarray
+    slope: Callable[[np.ndarray], tuple[float, np.ndarray]]
+
+
+def plane_of(model: Model) -> Plane | None:
+    """Return the coordinates of a model's picture; None if its sites have more numbers than it has parameters."""
+    problem = Problem.from_model(model, n=8, seed=0)
+    optimum = model.optimum or {}
+    shapes = {site: np.shape(value) for site, value in optimum.items()}
+    axes = [axis for site, shape in shapes.items() for axis in _axes(site, shape)]
+    if not axes or len(axes) != model.dim:
+        return None
+    draws = map_rows(problem.parts.prior_draw, jax.random.split(jax.random.PRNGKey(0), DRAWS))
+    every = map_rows(problem.parts.constrain, draws)
+    flat = np.concatenate([np.reshape(every[site], (len(draws), -1)) for site in shapes], axis=1)
+    low, high = np.quantile(flat, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
+
+    def sites(w):
+        split = jnp.split(w, np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1], axis=-1)
+        parts = zip(shapes.items(), split, strict=True)
+        return {site: part.reshape(*w.shape[:-1], *shape) for (site, shape), part in parts}
+
+    def log_prior(w):
+        fixed = handlers.substitute(handlers.seed(model.density, 0), sites(w))
+        trace = handlers.trace(fixed).get_trace(**problem.kwargs)
+        return sum(jnp.sum(trace[site]["fn"].log_prob(trace[site]["value"])) for site in shapes)
+
+    def phase(w):
+        claimed = np.stack([np.asarray(inside(sites(jnp.asarray(w)))) for inside in model.phases.values()])
+        return np.where(claimed.any(axis=0), claimed.argmax(axis=0), -1)
+
+    slope = jax.jit(jax.value_and_grad(lambda w: model.excess_loss(sites(w))))
+    return Plane(
+        axes,
+        low,
+        high,
+        partial(_in_blocks, jax.jit(lambda w: model.excess_loss(sites(w)))),
+        partial(_in_blocks, jax.jit(jax.vmap(log_prior))),
+        phase if model.phases else lambda w: np.full(len(w), -1),
+        np.concatenate([np.ravel(np.asarray(value, dtype=float)) for value in optimum.values()])[None],
+        lambda w: tuple(np.asarray(part, dtype=float) for part in slope(jnp.asarray(w))),
+    )
+
+
+def optimal_points(plane: Plane, grid: list[np.ndarray]) -> np.ndarray:
+    """Return points at which K = 0: on the grid, at minima along its lines and in its basins, the known optimum.
+
+    Parameters
+    ----------
+    plane : Plane
+    grid : d arrays
+        Coordinates of the grid along each axis.
+
+    Returns
+    -------
+    (N, d) float
+    """
+    zero = max(ZERO, 10 * float(np.abs(plane.excess(plane.optimum)[0])))
+    points = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)
+    values = plane.excess(points.reshape(-1, len(grid))).reshape(points.shape[:-1])
+    found = [plane.optimum, points[values < zero]]
+    for axis, line in enumerate(grid):
+        inner = np.moveaxis(values, axis, 0)
+        dips = (inner[1:-1] <= inner[:-2]) & (inner[1:-1] <= inner[2:]) & (inner[1:-1] >= zero)
+        at = np.moveaxis(points, axis, 0)[1:-1][dips]
+        if len(at):
+            found.append(_refined(plane.excess, at, axis, line[1] - line[0]))
+    found.append(_polished(plane, points, values))
+    every = np.concatenate(found)
+    return every[plane.excess(every) < zero]
+
+
+def _polished(plane: Plane, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the lowest point of each basin of the grid, by L-BFGS-B within the box: it finds isolated points.
+
+    A basin is where no neighbour is lower, diagonal ones too.
+    """
+    lowest = minimum_filter(values, size=3, mode="constant", cval=np.inf)
+    starts = points[(values <= lowest) & (values > 0)]
+    starts = starts[np.argsort(plane.excess(starts))[:BASINS]] if len(starts) else starts
+    box = list(zip(plane.low, plane.high, strict=True))
+
+    def fall(start):
+        found = minimize(plane.slope, start, jac=True, method="L-BFGS-B", bounds=box, options=EXACTING)
+        return found.x
+
+    return np.array([fall(start) for start in starts]).reshape(-1, points.shape[-1])
+
+
+def _axes(site: str, shape: tuple[int, ...]) -> list[str]:
+    """Return the names of a site's coordinates: ``w``, or ``w[0]``, ``w[1]`` where there are more than one."""
+    if np.prod(shape) == 1:
+        return [site]
+    return [f"{site}[{', '.join(map(str, at))}]" for at in np.ndindex(*shape)]
+
+
+def _refined(excess: Callable[..., Any], at: np.ndarray, axis: int, step: float) -> np.ndarray:
+    """Move each point along one axis, within a step, to where K is least, by golden sections."""
+
+    def moved(t):
+        out = at.copy()
+        out[:, axis] += t
+        return out
+
+    low, high = np.full(len(at), -step), np.full(len(at), step)
+    for _ in range(SECTIONS):
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        lower = excess(moved(left)) < excess(moved(right))
+        low, high = np.where(lower, low, left), np.where(lower, right, high)
+    return moved((low + high) / 2)
+
+
+def _in_blocks(function: Callable[..., Any], points: np.ndarray) -> np.ndarray:
+    """Apply a compiled function in blocks whose sizes are powers of two, so that it is compiled few times."""
+    block = min(ROWS, 1 << (len(points) - 1).bit_length())
+    size = -(-len(points) // block) * block
+    padded = np.concatenate([points, np.broadcast_to(points[:1], (size - len(points), points.shape[1]))])
+    with np.errstate(all="ignore"):
+        parts = [np.asarray(function(jnp.asarray(padded[i : i + block]))) for i in range(0, size, block)]
+    return np.concatenate(parts)[: len(points)]
