@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,12 +15,8 @@ from singular.models import rules
 from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import normal_crossing
 from singular.models.collapse import log_gaussian_block, log_noise
+from singular.models.crossing_phases import CROSSING, phases_of, regions_of
 from singular.models.draws import standard_normals
-
-CROSSING = 0.5
-"""Half the side of the square around the crossing of the two axes, in prior standard deviations."""
-
-Regions = dict[str, Callable[..., Any]]
 
 
 @family
@@ -33,7 +28,7 @@ def monomial(exponents: Sequence[int]) -> Model:
 
     Phases, for two parameters: with k = (1, 1), ``crossing`` (both |w_i| < 0.5), ``w1-axis`` and
     ``w2-axis`` (elsewhere, nearer to that axis); otherwise ``w1=0`` and ``w2=0``, the line that is
-    nearer.
+    nearer. With k = (1, 1, 1), ``corner``, ``edge`` and ``face``: all three, two, or fewer |w_i| < 0.5.
 
     Parameters
     ----------
@@ -78,6 +73,8 @@ def monomial(exponents: Sequence[int]) -> Model:
         if not rest:
             return Nodes(np.zeros((1, 0)), np.zeros(1))
         one = rules.panels(edges, order)
+        if pivot is None and len(set(powers)) == 2:  # one half-plane at a time, cut where the phases meet
+            return _either_larger(one, rules.panels(rules.graded_edges(2.0**-18, 1.0), order))
         folded = len(rest) * np.log(2.0)
         return Nodes(*rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded))
 
@@ -124,12 +121,12 @@ def monomial(exponents: Sequence[int]) -> Model:
         dim=len(powers),
         exact=exact,
         optimum={site: np.array(0.0) for site in sites},
-        phases=_phases(powers),
+        phases=phases_of(powers),
         integral=Integral(
             nodes,
             log_likelihood,
             route=f"{len(rest)}-D panels" + ("" if pivot is None else f", {sites[pivot]} in closed form"),
-            regions=_regions(powers, within),
+            regions=regions_of(powers, within),
         ),
         singular=powers != (1,),
         excess_loss=excess_loss,
@@ -137,67 +134,19 @@ def monomial(exponents: Sequence[int]) -> Model:
         description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1)",
         prior="w_i ~ N(0, 1)",
         truth="y ~ N(0, 1), x ~ N(0, 1)",
+        note="The normal form of every singularity: resolution turns any K into such monomials. The factor with the "
+        "highest exponent sets λ, as many factors as share it set m, and the others do not count at all. With m > 1 "
+        "the slope of the free energy against log n is too small by (m − 1) / log n, still 0.15 at n = 500 for m = 2.",
     )
 
 
-def _phases(powers: tuple[int, ...]) -> dict[str, Callable[..., Any]]:
-    if len(powers) != 2:
-        return {}
+def _either_larger(radius: rules.Rule, ratio: rules.Rule) -> Nodes:
+    """Return nodes on the quarter-plane as (r, r u) and (r u, r), 0 < u < 1, for a prior even in both."""
 
-    def size(w):
-        return abs(w["w1"]), abs(w["w2"])
+    def log_density(r, u):
+        return rules.log_normal_density(r, r * u) + np.log(r) + np.log(4.0)
 
-    def crossing(w):
-        first, second = size(w)
-        return (first < CROSSING) & (second < CROSSING)
-
-    def first_larger(w):
-        first, second = size(w)
-        return first >= second
-
-    if powers == (1, 1):
-        return {
-            "crossing": crossing,
-            "w1-axis": lambda w: first_larger(w) & ~crossing(w),
-            "w2-axis": lambda w: ~first_larger(w) & ~crossing(w),
-        }
-    return {"w1=0": lambda w: ~first_larger(w), "w2=0": first_larger}
-
-
-def _regions(powers: tuple[int, ...], within: Callable[..., Any]) -> Regions:
-    """Return the probability of each phase given the parameter left for quadrature."""
-
-    def other(points):
-        return points[:, 0]
-
-    if powers == (1, 1):
-
-        def crossing(points, beta, data):
-            return jnp.where(other(points) < CROSSING, within(points, beta, data, CROSSING), 0.0)
-
-        def w1_axis(points, beta, data):
-            return 1 - within(points, beta, data, jnp.maximum(other(points), CROSSING))
-
-        def w2_axis(points, beta, data):
-            return jnp.where(other(points) < CROSSING, 0.0, within(points, beta, data, other(points)))
-
-        return {"crossing": crossing, "w1-axis": w1_axis, "w2-axis": w2_axis}
-
-    if len(powers) == 2 and 1 in powers:
-
-        def pivot_smaller(points, beta, data):
-            return within(points, beta, data, other(points))
-
-        def pivot_larger(points, beta, data):
-            return 1 - within(points, beta, data, other(points))
-
-        return dict(zip(("w1=0", "w2=0") if powers[0] == 1 else ("w2=0", "w1=0"),
-                        (pivot_smaller, pivot_larger), strict=True))  # fmt: skip
-
-    if len(powers) == 2 and powers[0] == powers[1]:
-
-        def half(points, beta, data):
-            return jnp.full(points.shape[0], 0.5)
-
-        return {"w1=0": half, "w2=0": half}
-    return {}
+    points, log_weights = rules.tensor(radius, ratio, log_density=log_density)
+    first, second = points[:, 0], points[:, 0] * points[:, 1]
+    both = np.concatenate([np.stack([first, second], axis=1), np.stack([second, first], axis=1)])
+    return Nodes(both, np.concatenate([log_weights, log_weights]))

@@ -34,6 +34,20 @@ def softmax(arguments, w, data):
     return np.sum(logsumexp(logits, axis=1) - chosen[:, 0], axis=1)
 
 
+def categories(arguments, w, data):
+    return -np.sum(np.log(w["theta"][:, data["y"].astype(int)]), axis=1)
+
+
+def half_line(arguments, w, data):
+    return normal(data["y"], np.repeat(w["w"][:, None], len(data["y"]), axis=1))
+
+
+def zero_inflated_poisson(arguments, w, data):
+    share = w["pi"][:, None]
+    chances = (1 - share) * poisson.pmf(data["y"], w["mu"][:, None]) + share * (data["y"] == 0)
+    return -np.sum(np.log(chances), axis=1)
+
+
 LIKELIHOODS = {
     "linear_regression": linear,
     "logistic_regression": logistic,
@@ -41,4 +55,7 @@ LIKELIHOODS = {
     "rank_deficient_regression": linear,
     "normal_unknown_covariance": normal_covariance,
     "softmax_regression": softmax,
+    "boundary_multinomial": categories,
+    "half_line": half_line,
+    "zero_inflated_poisson": zero_inflated_poisson,
 }
