@@ -12,6 +12,7 @@ from singular.models.hadamard import hadamard_regression
 from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
+from singular.models.matrix_factor import matrix_factor
 from singular.models.misspecified import bent_truth, parabola
 from singular.models.mixture import free_components_mixture, known_component_mixture
 from singular.models.mixture_known_weights import fixed_weights_mixture, symmetric_mixture
@@ -61,6 +62,7 @@ __all__ = [
     "linear_regression",
     "location_scale_pair",
     "logistic_regression",
+    "matrix_factor",
     "monomial",
     "nile",
     "normal_mixture",

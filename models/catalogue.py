@@ -17,6 +17,7 @@ from singular.models.hadamard import hadamard_regression
 from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
+from singular.models.matrix_factor import matrix_factor
 from singular.models.misspecified import bent_truth, parabola
 from singular.models.mixture import free_components_mixture, known_component_mixture
 from singular.models.mixture_known_weights import fixed_weights_mixture, symmetric_mixture
@@ -71,6 +72,7 @@ FAMILIES = MappingProxyType(
             normal_mixture,
             plane_mixture,
             location_scale_pair,
+            matrix_factor,
         )
     }
 )
@@ -158,6 +160,8 @@ MODELS = MappingProxyType(
             plane_mixture(),
             location_scale_pair(),
             free_components_mixture("1/2"),
+            matrix_factor(2, 2, 1, 0),
+            matrix_factor(3, 2, 2, 1),
         )
     }
 )

@@ -42,12 +42,13 @@ def balanced_factors(widths: Sequence[int], rank: int) -> list[np.ndarray]:
     return factors
 
 
-def truth_in_words(rank: int) -> str:
-    """Return the truth in one line."""
+def truth_in_words(rank: int, inputs: bool = True) -> str:
+    """Return the truth in one line, of a regression or of a matrix seen without inputs."""
+    seen, ending = ("C x, I", ", x ~ N(0, I)") if inputs else ("C, 1", "")
     if rank == 0:
-        return "y ~ N(0, I), x ~ N(0, I)"
+        return f"y ~ N(0, {seen[-1]}){ending}"
     values = ", ".join(["1", "1/2", "1/3", "1/4"][:rank] + (["…"] if rank > 4 else []))
-    return f"y ~ N(C x, I), x ~ N(0, I), C of rank {rank} with singular values {values}"
+    return f"y ~ N({seen}){ending}, C of rank {rank} with singular values {values}"
 
 
 def _strengths(rank: int) -> np.ndarray:

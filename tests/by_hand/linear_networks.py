@@ -19,6 +19,11 @@ def deep_linear(arguments, w, data):
     return normal(data["y"], mean)
 
 
+def matrix_factor(arguments, w, data):
+    product = np.einsum("brk,bkc->brc", w["A"], w["B"])
+    return normal(data["y"], np.repeat(product[:, None], len(data["y"]), axis=1))
+
+
 def factor_analysis(arguments, w, data):
     values = []
     for loadings, log_variances in zip(w["loadings"], w["log_variances"], strict=True):
@@ -27,4 +32,9 @@ def factor_analysis(arguments, w, data):
     return np.array(values)
 
 
-LIKELIHOODS = {"reduced_rank": reduced_rank, "deep_linear": deep_linear, "factor_analysis": factor_analysis}
+LIKELIHOODS = {
+    "reduced_rank": reduced_rank,
+    "deep_linear": deep_linear,
+    "matrix_factor": matrix_factor,
+    "factor_analysis": factor_analysis,
+}
