@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
+from singular.analysis import catalogue_real
 from singular.analysis.catalogue_pages import DRAWN, escape, markdown_table, numbers, page, short_kind
-from singular.models import catalogue, real
+from singular.models import catalogue
 from singular.models.base import Model
 from singular.posteriors import store
 
@@ -20,7 +20,7 @@ OTHERS = ("CHECKS.md",)
 def pages() -> dict[str, str]:
     """Return every page, file name -> Markdown."""
     made = {f"{model.name}.md": page(model) for model in catalogue.MODELS.values()}
-    return {INDEX: index(), REAL: real_page(), **made}
+    return {INDEX: index(), REAL: catalogue_real.page(), **made}
 
 
 def pictured() -> list[Model]:
@@ -89,22 +89,6 @@ def index() -> str:
         "[How λ and m were checked](CHECKS.md) · [real data](real_data.md) · [adding a model](../ADDING_A_MODEL.md)",
         markdown_table(("model", "family", "d", "d/2", "λ", "m", "oracle", "kind"), rows),
         f"These pages are made from the models by `{COMMAND}`.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def real_page() -> str:
-    """Return the page of the real data: each problem with its size, its number of parameters and its source."""
-    rows = [
-        (name, escape(family), str(dim), str(Fraction(dim, 2)), escape(source))
-        for name, family, dim, source in real.members()
-    ]
-    parts = [
-        "# Real data",
-        "Nothing exact is known of these: they are here because choosing a size is a known problem on them. "
-        "`singular sample NAME` samples one.",
-        markdown_table(("name", "family", "d", "d/2", "source"), rows),
-        f"[All models](README.md). This page is made by `{COMMAND}`.",
     ]
     return "\n\n".join(parts) + "\n"
 

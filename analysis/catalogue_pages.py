@@ -48,8 +48,8 @@ def call(model: Model) -> str:
     Examples
     --------
     >>> from singular.models import get
-    >>> call(get("tanh-2"))
-    'models.tanh_network(hidden=2)'
+    >>> call(get("product"))
+    'models.monomial(exponents=[1, 1])'
     """
     return f"models.{model.builder}({', '.join(f'{name}={value!r}' for name, value in model.arguments.items())})"
 

@@ -1,54 +1,46 @@
-"""One entry of the catalogue for the terminal: a made model or a real data set, told in full."""
+"""One entry of the catalogue for the terminal: a made model or real data, told in full."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
-from singular.analysis import catalogue_pages
-from singular.errors import unknown_name
-from singular.models import catalogue, real
+from singular.analysis import catalogue_pages, catalogue_real
+from singular.models import catalogue
 from singular.models.description import describe
 
 
 def told(name: str) -> tuple[dict[str, str], str]:
-    """Return what is known of a model or a real problem, heading -> text, and a note.
+    """Return what is known of a model, a real data set or one of its problems, heading -> text, and a note.
 
     Raises
     ------
     InputError
-        If neither has that name, with the nearest one.
+        If none has that name, with the nearest one.
 
     Examples
     --------
-    >>> facts, note = told("tanh-2")
+    >>> facts, note = told("product")
     >>> facts["made by"], facts["sampled by"]
-    ('models.tanh_network(hidden=2)', 'singular sample tanh-2')
+    ('models.monomial(exponents=[1, 1])', 'singular sample product')
     """
-    if name in catalogue.MODELS:
-        model = catalogue.MODELS[name]
-        facts, note = {"family": model.family, **catalogue_pages.facts(model)}, model.note.replace("``", "")
-        facts["made by"] = catalogue_pages.call(model)
-    else:
-        facts, note = {heading: str(text) for heading, text in _real(name).items() if heading != "name"}, ""
-    return {**facts, "sampled by": f"singular sample {name}"}, note
+    if name not in catalogue.MODELS:
+        return catalogue_real.facts(name), _plain(catalogue_real.find(name)[0].note)
+    model = catalogue.MODELS[name]
+    used = {"made by": catalogue_pages.call(model), "sampled by": f"singular sample {name}"}
+    return {"family": model.family, **catalogue_pages.facts(model), **used}, _plain(model.note)
 
 
 def as_json(name: str) -> str:
-    """Return ``models.describe`` of a model, or what is known of a real problem, as a JSON object.
+    """Return ``models.describe`` of a model, or `catalogue_real.describe`, as a JSON object.
 
     Raises
     ------
     InputError
         As `told`.
     """
-    known = describe(catalogue.MODELS[name]) if name in catalogue.MODELS else _real(name)
+    known = describe(catalogue.MODELS[name]) if name in catalogue.MODELS else catalogue_real.describe(name)
     return json.dumps(known, ensure_ascii=False, indent=1, allow_nan=False)
 
 
-def _real(name: str) -> dict[str, Any]:
-    members = {member[0]: member for member in real.members()}
-    if name not in members:
-        raise unknown_name("model", name, [*catalogue.MODELS, *members])
-    _, family, dim, source = members[name]
-    return {"name": name, "family": family, "d": dim, "source": source}
+def _plain(note: str) -> str:
+    return " ".join(note.replace("`", "").split())

@@ -142,6 +142,7 @@ def catalogue_frame(
     max_dim: int | None = None,
     singular: bool | None = None,
     oracle: bool | None = None,
+    made: bool | None = None,
 ) -> pd.DataFrame:
     """Return ``models.table()`` with a row for each real problem below it, or those rows of it that are asked for.
 
@@ -155,6 +156,8 @@ def catalogue_frame(
         Singular models, or regular ones. Real data have no truth to be either at: they are in neither.
     oracle : bool or None
         Models with an exact finite-n oracle, or without.
+    made : bool or None
+        Models with a made truth, or real data.
 
     Raises
     ------
@@ -163,15 +166,15 @@ def catalogue_frame(
 
     Examples
     --------
-    >>> catalogue_frame(family="TANH NETWORK", max_dim=4, oracle=True)["name"].tolist()
-    ['tanh-1', 'tanh-2']
+    >>> catalogue_frame(family="LOGISTIC", max_dim=4, oracle=True)["name"].tolist()
+    ['logistic-2']
     """
-    made = catalogue.table().astype(object)
+    table = catalogue.table().astype(object)
     rows = [
         {"name": name, "family": kind, "d": dim, "d/2": Fraction(dim, 2), "oracle": "", "source": source}
         for name, kind, dim, source in real.members()
     ]
-    frame = pd.concat([made, pd.DataFrame(rows, columns=made.columns).astype(object)], ignore_index=True)
+    frame = pd.concat([table, pd.DataFrame(rows, columns=table.columns).astype(object)], ignore_index=True)
     frame = frame.where(frame.notna(), None)
     keep = pd.Series(True, index=frame.index)
     if family is not None:
@@ -186,15 +189,19 @@ def catalogue_frame(
         keep &= frame["singular"].map(lambda value: value is not None and value == singular)
     if oracle is not None:
         keep &= (frame["oracle"] != "") == oracle
+    if made is not None:
+        keep &= frame["singular"].notna() == made
     return frame[keep].reset_index(drop=True)
 
 
 def shown_catalogue(frame: pd.DataFrame, wide: bool) -> pd.DataFrame:
-    """Return `catalogue_frame` as strings for people.
+    """Return `catalogue_frame` as strings for people, the members of a family together.
 
     λ is written ``≤ 5/2`` where only a bound is known, ``?`` where nothing is, and is left empty for real data.
     The column ``oracle`` is the route if ``wide``, else yes or nothing.
     """
+    families = {name: place for place, name in enumerate(dict.fromkeys(frame["family"]))}
+    frame = frame.sort_values("family", key=lambda column: column.map(families), kind="stable")
     coefficients = []
     for value, bound, singular in frame[["learning_coefficient", "upper_bound", "singular"]].itertuples(index=False):
         if value is not None:

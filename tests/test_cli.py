@@ -70,6 +70,8 @@ def test_models_lists_made_and_real_ones_with_exact_values():
         (["--no-oracle"], lambda row: not row["oracle"]),
         (["--singular"], lambda row: row["singular"] is True),
         (["--regular"], lambda row: row["singular"] is False),
+        (["--made"], lambda row: row["singular"] is not None),
+        (["--real", "--family", "mixture"], lambda row: row["singular"] is None and "mixture" in row["family"]),
     ],
 )
 def test_models_are_filtered(options, holds):
@@ -113,7 +115,11 @@ def test_one_model_as_json_is_its_description():
 def test_a_real_data_set_is_told_too():
     shown = " ".join(run("models", "galaxies-3").stdout.split())
     assert "Postman" in shown and "singular sample galaxies-3" in shown
+    assert "licence measured facts" in shown and "galaxies(components=3)" in shown and "d = 8" in shown
     assert json.loads(run("models", "galaxies-3", "--json").stdout)["d"] == 8
+    assert "nile(hidden=0)" in run("models", "nile-0").stdout
+    whole = run("models", "galaxies").stdout
+    assert "d = 17 at 6" in whole and "singular sample galaxies-6" in whole
 
 
 @pytest.mark.parametrize(

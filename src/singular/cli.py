@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAD_INPUT, INTERRUPTED = 2, 130
-WIDE, FOLDED = 120, 100
+WIDE, FOLDED = 160, 100
 """Columns from which a table shows long texts too, and to which a page is folded where no terminal is."""
 
 app = typer.Typer(
@@ -103,7 +103,9 @@ def study(
 @app.command()
 @guarded
 def models(
-    name: Annotated[str | None, typer.Argument(help="One of them, to be told in full.", metavar="[MODEL]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A model or data set, to be told in full.", metavar="[NAME]")
+    ] = None,
     family: Annotated[str | None, typer.Option(help="Only families whose name contains this.")] = None,
     dim: Annotated[int | None, typer.Option(help="Only those of so many parameters.", min=1)] = None,
     max_dim: Annotated[int | None, typer.Option(help="Only those of no more parameters.", min=1)] = None,
@@ -113,6 +115,7 @@ def models(
     oracle: Annotated[
         bool | None, typer.Option("--oracle/--no-oracle", help="Only those with or without an exact evidence.")
     ] = None,
+    made: Annotated[bool | None, typer.Option("--made/--real", help="Only made truths, or real data.")] = None,
     json: Json = False,
 ) -> None:
     """The catalogue: every model with its exact learning coefficient, multiplicity and oracle; and the real data.
@@ -133,14 +136,14 @@ def models(
     from singular.analysis.tables import catalogue_frame, shown_catalogue
 
     if name is not None:
-        if any(option is not None for option in (family, dim, max_dim, singular, oracle)):
+        if any(option is not None for option in (family, dim, max_dim, singular, oracle, made)):
             raise InputError(f"model={name!r} and a filter: allowed is one or the other")
         if json:
             typer.echo(catalogue_text.as_json(name))
         else:
             _print_facts(name, *catalogue_text.told(name))
         return
-    frame = catalogue_frame(family, dim, max_dim, singular, oracle)
+    frame = catalogue_frame(family, dim, max_dim, singular, oracle, made)
     if json:
         _print_json(frame)
     elif frame.empty:
@@ -260,7 +263,8 @@ def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> 
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for column in frame.columns:
         left = column == frame.columns[0] or column in ("flags", "oracle", "family", "method", "quantity")
-        table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=not left)
+        whole = not left or column == frame.columns[0]
+        table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=whole)
     for row in frame.itertuples(index=False, name=None):
         table.add_row(*row)
     console = _console()
