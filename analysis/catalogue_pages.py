@@ -97,7 +97,9 @@ def caption(model: Model) -> str:
     if model.dim == 1:
         return f"The excess loss K(w) over the range of the prior, its optimal set {marked}, and the prior below."
     borders = ", dotted lines where phases meet" if model.phases else ""
-    return f"The excess loss K(w), darker where smaller; its optimal set {marked}{borders}; contours of the prior."
+    return (
+        f"The excess loss K(w), darker where smaller; its optimal set {marked}{borders}; the prior dashed, unless even."
+    )
 
 
 def numbers(model: Model) -> tuple[str, str, str, str]:

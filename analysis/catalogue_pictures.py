@@ -90,7 +90,7 @@ def _map(model: Model, plane: Plane) -> Figure:
     _prior_contours(axes, grid, plane.log_prior(flat).reshape(SIDE, SIDE).T)
     for colour, label, some in _by_phase(model, plane, optimal_points(plane, grid)):
         size = 3 if len(some) > FEW else 7
-        axes.plot(*some.T, "o", color=colour, ms=size, mew=0, label=label, zorder=4)
+        axes.plot(*some.T, "o", color=colour, ms=size, mew=0, label=label, clip_on=len(some) > FEW, zorder=4)
     axes.set(xlim=(grid[0][0], grid[0][-1]), ylim=(grid[1][0], grid[1][-1]))
     legend = axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
     for handle in legend.get_lines():
@@ -120,7 +120,7 @@ def _borders(axes: Axes, grid: list[np.ndarray], phase: np.ndarray) -> None:
 def _prior_contours(axes: Axes, grid: list[np.ndarray], log_prior: np.ndarray) -> None:
     """Draw the smallest regions that hold half and nine tenths of the prior; none for an even prior."""
     density = np.nan_to_num(np.exp(log_prior - np.nanmax(log_prior[np.isfinite(log_prior)])), nan=0.0)
-    if density.min() > 0.99:
+    if density[density > 0].min() > 0.99:
         return
     ordered = np.sort(density.ravel())[::-1]
     held = np.cumsum(ordered) / ordered.sum()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpyro import handlers
+from numpyro.distributions import constraints
 from scipy.ndimage import minimum_filter
 from scipy.optimize import minimize
 
@@ -61,43 +62,80 @@ class Plane:
 
 
 def plane_of(model: Model) -> Plane | None:
-    """Return the coordinates of a model's picture; None if its sites have more numbers than it has parameters."""
-    problem = Problem.from_model(model, n=8, seed=0)
-    optimum = model.optimum or {}
-    shapes = {site: np.shape(value) for site, value in optimum.items()}
-    axes = [axis for site, shape in shapes.items() for axis in _axes(site, shape)]
-    if not axes or len(axes) != model.dim:
-        return None
-    draws = map_rows(problem.parts.prior_draw, jax.random.split(jax.random.PRNGKey(0), DRAWS))
-    every = map_rows(problem.parts.constrain, draws)
-    flat = np.concatenate([np.reshape(every[site], (len(draws), -1)) for site in shapes], axis=1)
-    low, high = np.quantile(flat, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
+    """Return the coordinates of a model's picture; None if its sites have more numbers than it has parameters.
 
-    def sites(w):
-        split = jnp.split(w, np.cumsum([int(np.prod(shape)) for shape in shapes.values()])[:-1], axis=-1)
-        parts = zip(shapes.items(), split, strict=True)
-        return {site: part.reshape(*w.shape[:-1], *shape) for (site, shape), part in parts}
+    A probability vector gives all its coordinates but the last.
+    """
+    if model.optimum is None or model.excess_loss is None:
+        return None
+    loss = model.excess_loss
+    problem = Problem.from_model(model, n=8, seed=0)
+    optimum = {site: np.asarray(value, dtype=float) for site, value in model.optimum.items()}
+    traced = handlers.trace(handlers.seed(model.density, 0)).get_trace(**problem.kwargs)
+    closed = {site for site in optimum if traced[site]["fn"].support is constraints.simplex}
+    axes = [axis for site, value in optimum.items() for axis in _axes(site, value.shape, site in closed)]
+    if len(axes) != model.dim:
+        return None
+    flat, sites = _flattening(optimum, closed)
+
+    def excess(w):
+        values = sites(w)
+        allowed = [jnp.all(values[site] >= 0, axis=-1) for site in closed]
+        return jnp.where(reduce(jnp.logical_and, allowed, True), loss(values), jnp.nan)
 
     def log_prior(w):
         fixed = handlers.substitute(handlers.seed(model.density, 0), sites(w))
         trace = handlers.trace(fixed).get_trace(**problem.kwargs)
-        return sum(jnp.sum(trace[site]["fn"].log_prob(trace[site]["value"])) for site in shapes)
+        density = sum(jnp.sum(trace[site]["fn"].log_prob(trace[site]["value"])) for site in optimum)
+        return jnp.where(jnp.isfinite(excess(w)), density, -jnp.inf)
 
     def phase(w):
         claimed = np.stack([np.asarray(inside(sites(jnp.asarray(w)))) for inside in model.phases.values()])
         return np.where(claimed.any(axis=0), claimed.argmax(axis=0), -1)
 
-    slope = jax.jit(jax.value_and_grad(lambda w: model.excess_loss(sites(w))))
+    differentiated = jax.jit(jax.value_and_grad(lambda w: loss(sites(w))))
+
+    def slope(w):
+        value, gradient = differentiated(jnp.asarray(w))
+        return float(value), np.asarray(gradient, dtype=float)
+
+    draws = map_rows(problem.parts.prior_draw, jax.random.split(jax.random.PRNGKey(0), DRAWS))
+    drawn = flat(map_rows(problem.parts.constrain, draws))
+    low, high = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
+    known = flat(optimum)
     return Plane(
-        axes,
-        low,
-        high,
-        partial(_in_blocks, jax.jit(lambda w: model.excess_loss(sites(w)))),
-        partial(_in_blocks, jax.jit(jax.vmap(log_prior))),
-        phase if model.phases else lambda w: np.full(len(w), -1),
-        np.concatenate([np.ravel(np.asarray(value, dtype=float)) for value in optimum.values()])[None],
-        lambda w: tuple(np.asarray(part, dtype=float) for part in slope(jnp.asarray(w))),
+        axes=axes,
+        low=np.minimum(low, known[0]),
+        high=np.maximum(high, known[0]),
+        excess=partial(_in_blocks, jax.jit(excess)),
+        log_prior=partial(_in_blocks, jax.jit(jax.vmap(log_prior))),
+        phase=phase if model.phases else lambda w: np.full(len(w), -1),
+        optimum=known,
+        slope=slope,
     )
+
+
+def _flattening(
+    optimum: Mapping[str, np.ndarray], closed: Collection[str]
+) -> tuple[Callable[[Any], np.ndarray], Callable[[Any], dict[str, Any]]]:
+    """Return the map from values by site, with a batch axis or without, to (N, d), and the JAX map from (…, d) back."""
+
+    def flat(values):
+        parts = [(site, np.reshape(values[site], (-1, value.size))) for site, value in optimum.items()]
+        return np.concatenate([part[:, :-1] if site in closed else part for site, part in parts], axis=1)
+
+    def sites(w):
+        start, out = 0, {}
+        for site, value in optimum.items():
+            stop = start + value.size - (site in closed)
+            part = w[..., start:stop]
+            if site in closed:
+                part = jnp.concatenate([part, 1 - jnp.sum(part, axis=-1, keepdims=True)], axis=-1)
+            out[site] = part.reshape(*w.shape[:-1], *value.shape)
+            start = stop
+        return out
+
+    return flat, sites
 
 
 def optimal_points(plane: Plane, grid: list[np.ndarray]) -> np.ndarray:
@@ -116,10 +154,12 @@ def optimal_points(plane: Plane, grid: list[np.ndarray]) -> np.ndarray:
     zero = max(ZERO, 10 * float(np.abs(plane.excess(plane.optimum)[0])))
     points = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1)
     values = plane.excess(points.reshape(-1, len(grid))).reshape(points.shape[:-1])
+    values = np.where(np.isfinite(values), values, np.inf)
     found = [plane.optimum, points[values < zero]]
     for axis, line in enumerate(grid):
         inner = np.moveaxis(values, axis, 0)
         dips = (inner[1:-1] <= inner[:-2]) & (inner[1:-1] <= inner[2:]) & (inner[1:-1] >= zero)
+        dips &= np.isfinite(inner[1:-1])
         at = np.moveaxis(points, axis, 0)[1:-1][dips]
         if len(at):
             found.append(_refined(plane.excess, at, axis, line[1] - line[0]))
@@ -134,7 +174,7 @@ def _polished(plane: Plane, points: np.ndarray, values: np.ndarray) -> np.ndarra
     A basin is where no neighbour is lower, diagonal ones too.
     """
     lowest = minimum_filter(values, size=3, mode="constant", cval=np.inf)
-    starts = points[(values <= lowest) & (values > 0)]
+    starts = points[(values <= lowest) & (values > 0) & np.isfinite(values)]
     starts = starts[np.argsort(plane.excess(starts))[:BASINS]] if len(starts) else starts
     box = list(zip(plane.low, plane.high, strict=True))
 
@@ -145,11 +185,12 @@ def _polished(plane: Plane, points: np.ndarray, values: np.ndarray) -> np.ndarra
     return np.array([fall(start) for start in starts]).reshape(-1, points.shape[-1])
 
 
-def _axes(site: str, shape: tuple[int, ...]) -> list[str]:
-    """Return the names of a site's coordinates: ``w``, or ``w[0]``, ``w[1]`` where there are more than one."""
+def _axes(site: str, shape: tuple[int, ...], closed: bool) -> list[str]:
+    """Return the names of a site's coordinates: ``w``, or ``w[0]``, ``w[1]``; but the last if ``closed``."""
     if np.prod(shape) == 1:
         return [site]
-    return [f"{site}[{', '.join(map(str, at))}]" for at in np.ndindex(*shape)]
+    names = [f"{site}[{', '.join(map(str, at))}]" for at in np.ndindex(*shape)]
+    return names[:-1] if closed else names
 
 
 def _refined(excess: Callable[..., Any], at: np.ndarray, axis: int, step: float) -> np.ndarray:

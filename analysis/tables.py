@@ -191,7 +191,7 @@ def catalogue_frame(
         keep &= (frame["oracle"] != "") == oracle
     if made is not None:
         keep &= frame["singular"].notna() == made
-    return frame[keep].reset_index(drop=True)
+    return frame.loc[keep].reset_index(drop=True)
 
 
 def shown_catalogue(frame: pd.DataFrame, wide: bool) -> pd.DataFrame:
@@ -210,7 +210,8 @@ def shown_catalogue(frame: pd.DataFrame, wide: bool) -> pd.DataFrame:
             coefficients.append(f"≤ {bound}")
         else:
             coefficients.append("" if singular is None else "?")
-    shown = readable(frame[["name", "d", "d/2", "learning_coefficient", "multiplicity", "oracle", "family"]])
+    columns = ["name", "d", "d/2", "learning_coefficient", "multiplicity", "oracle", "family"]
+    shown = readable(frame.reindex(columns=columns))
     shown["λ"] = coefficients
     return shown if wide else shown.assign(oracle=["yes" if route else "" for route in shown["oracle"]])
 

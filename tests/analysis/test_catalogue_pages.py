@@ -114,6 +114,22 @@ def test_isolated_points_are_found():
     np.testing.assert_allclose(optimal("linear-2"), np.tile([1, -0.5], (len(optimal("linear-2")), 1)), atol=1e-5)
 
 
+def test_a_probability_vector_is_drawn_without_its_last_coordinate_and_only_where_it_is_one():
+    with jax.enable_x64(True):
+        plane = catalogue_planes.plane_of(catalogue.get("trinomial-boundary"))
+        points = np.array([[0.5, 0.5], [0.25, 0.25], [0.7, 0.7]])
+        excess, log_prior = plane.excess(points), plane.log_prior(points)
+    assert plane.axes == ["theta[0]", "theta[1]"]
+    np.testing.assert_allclose(excess[:2], [0, np.log(2)], atol=1e-12)
+    assert np.isnan(excess[2]) and log_prior[1] == pytest.approx(np.log(2)) and log_prior[2] == -np.inf
+
+
+def test_the_box_holds_a_truth_on_the_edge():
+    with jax.enable_x64(True):
+        plane = catalogue_planes.plane_of(catalogue.get("half-line"))
+    assert plane.low[0] == 0 and 2 < plane.high[0] < 3
+
+
 def test_a_picture_is_the_same_twice_and_names_its_axes_by_site():
     model = catalogue.get("product")
     one, two = catalogue_pictures.picture(model), catalogue_pictures.picture(model)
