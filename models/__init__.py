@@ -30,7 +30,9 @@ from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
 from singular.models.squares import squares_regression
 from singular.models.sum_of_powers import sum_of_powers
+from singular.models.superposition import superposition
 from singular.models.tanh_network import tanh_network
+from singular.models.two_phase_relu import two_phase_relu
 from singular.models.two_wells import two_wells
 from singular.models.zero_inflated import zero_inflated_poisson
 
@@ -77,9 +79,11 @@ __all__ = [
     "softmax_regression",
     "squares_regression",
     "sum_of_powers",
+    "superposition",
     "symmetric_mixture",
     "table",
     "tanh_network",
+    "two_phase_relu",
     "two_wells",
     "zero_inflated_poisson",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from types import MappingProxyType
 
@@ -34,7 +35,9 @@ from singular.models.relu_network import relu_network
 from singular.models.softmax import softmax_regression
 from singular.models.squares import squares_regression
 from singular.models.sum_of_powers import sum_of_powers
+from singular.models.superposition import superposition
 from singular.models.tanh_network import tanh_network
+from singular.models.two_phase_relu import two_phase_relu
 from singular.models.two_wells import two_wells
 from singular.models.zero_inflated import zero_inflated_poisson
 
@@ -48,6 +51,8 @@ FAMILIES = MappingProxyType(
             tanh_network,
             relu_network,
             exponential_network,
+            two_phase_relu,
+            superposition,
             reduced_rank,
             known_component_mixture,
             free_components_mixture,
@@ -104,6 +109,10 @@ MODELS = MappingProxyType(
             relu_network(2, 1),
             exponential_network(1),
             exponential_network(2),
+            two_phase_relu(1.0),
+            two_phase_relu(math.pi / 2),
+            superposition(5),
+            superposition(6),
             reduced_rank(inputs=3, outputs=3, hidden=2, rank=1),
             known_component_mixture(),
             free_components_mixture(),
