@@ -25,7 +25,8 @@ OFFSETS = np.linspace(-3.0, 5.0, 33)
 """Values of b: the scale of ε, within factors of e^−3 and e^5."""
 STARTS = (0.1, 0.3, 0.5)
 """Share of the curve, in L, left out at its large ε."""
-DECIDED = 9.0
+SIGMAS = 3.0
+DECIDED = SIGMAS**2
 """χ² by which the best m must beat all others to be decided: three standard deviations."""
 NEIGHBOURS = 7
 """Levels on either side over which the variance of an increment is averaged."""
@@ -40,7 +41,8 @@ class Growth:
     value, mcse : float
         λ with the best m, and its standard error from the replicates.
     systematic : float
-        The largest difference that another range of ε, or another choice of the further term, makes.
+        The largest difference that another range of ε, or another choice of the further term, makes beyond its
+        noise; and a third of what an m makes that is not excluded, since m can be that far off at three errors.
     multiplicity : int
         The m whose best fit has the least χ².
     lead : float
@@ -111,6 +113,10 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
             if trial_error < 4 * mcse and (start > STARTS[0] or trial_chi < chi_squared + DECIDED):
                 others.append((abs(trial - value), math.sqrt(max(trial_error**2 - mcse**2, 0.0))))
     systematic = max((max(0.0, moved - noise) for moved, noise in others), default=0.0)
+    values = {order: _slope(x, curves, order, STARTS[0], *best[order][1])[0] for order in orders}
+    for order in orders:  # an m that is not excluded
+        if best[order][0] - chi_squared <= DECIDED:
+            systematic = max(systematic, abs(values[order] - value) / SIGMAS)
     lead = best[ranked[1]][0] - chi_squared if len(ranked) > 1 else math.inf
     return Growth(
         value=value,
@@ -120,7 +126,7 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
         lead=lead,
         decided=lead > DECIDED,
         chi_squared={order: float(best[order][0]) for order in orders},
-        values={order: _slope(x, curves, order, STARTS[0], *best[order][1])[0] for order in orders},
+        values=values,
         increments=_increments(x, curves, STARTS[0])[0].shape[0],
         decades=decades,
     )
@@ -166,7 +172,7 @@ def _best(x, curves, order: int, start: float, shifts: Sequence[float | None] = 
 
 
 def _from_offset(x, curves, order: int, shift: float | None) -> float:
-    """Return what one standard deviation of b does to λ: half the range of λ over the b with χ² within 1 of the least."""
+    """Return what one standard deviation of b does to λ: half its range over the b with χ² within 1 of the least."""
     if order == 1:
         return 0.0
     costs, slopes = [], []

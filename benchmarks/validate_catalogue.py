@@ -1,0 +1,188 @@
+"""Is every exact learning coefficient of the catalogue right? Each is measured without the formula it came from.
+
+Two routes lead to a number:
+
+quadrature   log Z(t) = log ∫ φ exp(−t K) over twelve decades of t, exact to the error of its rule; λ and m from its
+             decay. For models with a `population` integral.
+splitting    log of the prior volume of {K < ε} by multilevel splitting, λ and m from how it vanishes, with a Monte
+             Carlo error. For the others, and beside quadrature where that leaves m open or disagrees.
+
+In both, the fits with m − 1, m, m + 1 are compared and λ is read off the one that wins. Formulas are then held
+against each other exactly (reductions, invariances), far beyond the members.
+
+    make validate-catalogue                               # all members; writes docs/catalogue/CHECKS.md and CHECKS.csv
+    python benchmarks/validate_catalogue.py --models tanh-2 product --out /tmp/checks
+
+A run goes on where it was stopped: finished members are read back from the folder ``out/validate-catalogue``, unless
+the model or the code of the routes has changed since.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import inspect
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import catalogue_identities
+import numpy as np
+import pandas as pd
+from checks_page import page
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from singular import models
+from singular.analysis import asymptotics, moves, volume, volume_law
+from singular.models.base import Model
+from singular.models.catalogue import MODELS
+from singular.models.description import describe
+from singular.posteriors.quadrature import population
+from singular.posteriors.store import write
+
+SIZES = np.logspace(1, 13, 49)
+WORST = 1e-2
+"""The curve of log Z is cut where its stated error grows beyond this."""
+DECADES = 10.0
+"""Least length of a curve of log Z."""
+LEVELS = 110
+"""Levels of splitting that a regular model of this dimension would need: sets how far down ε goes."""
+SIGMAS = 3.0
+"""Standard errors within which a measured volume agrees."""
+BEYOND = tuple(
+    models.reduced_rank(inputs, outputs, hidden, 0)
+    for inputs in (1, 2)
+    for outputs in (1, 2, 3, 4)
+    for hidden in (1, 2, 3)
+    if inputs <= outputs
+) + tuple(models.monomial(exponents) for exponents in ([3], [1, 3], [2, 3], [3, 3], [1, 1, 2]))
+"""Models beyond the members: exact coefficients by formula that a cheap integral can check."""
+
+
+def by_quadrature(model: Model) -> dict[str, Any]:
+    """Measure λ and m from the decay of log Z(t)."""
+    frame = population(model, SIZES)
+    good = np.isfinite(frame.log_z) & np.isfinite(frame.error_log_z) & (frame.error_log_z < WORST)
+    used = frame[np.logical_and.accumulate(good)]
+    decades = math.log10(used.t.iloc[-1] / used.t.iloc[0]) if len(used) else 0.0
+    row = {"route": "quadrature", "decades": decades, "note": ""}
+    if decades < DECADES - 0.01:
+        return {**row, "note": f"log Z is known to {WORST:g} over only {decades:.1f} decades"}
+    fit = asymptotics.decay(used.t, used.log_z, used.error_log_z)
+    return {
+        **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
+        "scores": {e.multiplicity: e.score for e in fit.evidence},
+        "values": {e.multiplicity: e.value for e in fit.evidence},
+        "shares": {e.multiplicity: e.share for e in fit.evidence}, "limit": fit.error,
+        "worst_error": float(used.error_log_z.max()),
+    }  # fmt: skip
+
+
+def by_splitting(model: Model) -> dict[str, Any]:
+    """Measure λ and m from the prior volume of {K < ε}."""
+    decades = float(np.clip(LEVELS * math.log10(2) / (model.dim / 2), 8.0, 18.0))
+    measured = volume.volume(model, lowest=10.0**-decades)
+    epsilon = measured.frame["epsilon"].to_numpy()
+    row = {"route": "splitting", "decades": -math.log10(epsilon[-1]), "note": "; ".join(measured.flags)}
+    if row["decades"] < 6:
+        return {**row, "note": f"the volume is known over only {row['decades']:.1f} decades; {row['note']}"}
+    fit = volume_law.growth(measured)
+    return {
+        **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
+        "scores": fit.chi_squared, "values": fit.values, "limit": SIGMAS * fit.error, "increments": fit.increments,
+    }  # fmt: skip
+
+
+def judged(model: Model, measured: dict[str, Any]) -> dict[str, Any]:
+    """Return a measurement beside what the model claims, with a verdict."""
+    known = model.exact or model.bound
+    row = {
+        "name": model.name, "family": model.family, "d": model.dim, "claim": "λ" if model.exact else "λ ≤",
+        "claimed": str(known.value), "claimed_m": model.exact.multiplicity if model.exact else None, **measured,
+    }  # fmt: skip
+    if "value" not in measured:
+        return {**row, "verdict": "not measured"}
+    difference = measured["value"] - float(known.value)
+    row["z"] = difference / measured["error"] if measured["error"] else math.inf * difference
+    if model.bound is not None:
+        return {**row, "verdict": "agrees" if difference <= measured["limit"] else "disagrees"}
+    same_m = measured["m"] == model.exact.multiplicity
+    if same_m and abs(difference) <= measured["limit"]:
+        return {**row, "verdict": "agrees" if measured["decided"] else "agrees, m open"}
+    return {**row, "verdict": "disagrees"}
+
+
+def check(model: Model) -> list[dict[str, Any]]:
+    """Return one row for each route that was taken."""
+    rows = []
+    routes = ([by_quadrature] if model.population else []) + ([by_splitting] if model.excess_loss else [])
+    for route in routes:
+        began = time.perf_counter()
+        try:
+            row = judged(model, route(model))
+        except Exception as error:  # shown in the table, not hidden
+            row = judged(model, {"route": route.__name__[3:], "note": f"{type(error).__name__}: {error}"[:200]})
+        rows.append({**row, "seconds": time.perf_counter() - began})
+        if row["verdict"] == "agrees":
+            break
+    return rows
+
+
+def fingerprint(model: Model) -> str:
+    """Return a hash of the model's description, its code and that of the routes."""
+    digest = hashlib.sha256(json.dumps(describe(model), sort_keys=True).encode())
+    for function in filter(None, (model.excess_loss, model.population and model.population.log_likelihood)):
+        module = inspect.getmodule(function)
+        digest.update(inspect.getsource(module).encode() if module else b"")
+    for module in (asymptotics, moves, volume, volume_law):
+        digest.update(inspect.getsource(module).encode())
+    digest.update(inspect.getsource(by_quadrature).encode() + inspect.getsource(by_splitting).encode())
+    return digest.hexdigest()[:16]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="*", help="members to check (default: all with an exact value or a bound)")
+    parser.add_argument("--out", type=Path, default=Path("docs/catalogue"), help="where CHECKS.md and CHECKS.csv go")
+    parser.add_argument(
+        "--work", type=Path, default=Path("out/validate-catalogue"), help="where finished members are kept"
+    )
+    parser.add_argument("--again", action="store_true", help="measure anew what is kept")
+    parser.add_argument("--no-beyond", action="store_true", help="leave out the models that are no members")
+    arguments = parser.parse_args()
+    members = [models.get(name) for name in arguments.models or MODELS]
+    stated = [model for model in members if model.exact or model.bound]
+    beyond = [] if arguments.no_beyond or arguments.models else [m for m in BEYOND if m.name not in MODELS]
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    rows = []
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("checking", total=len(stated) + len(beyond))
+        for model in stated + beyond:
+            progress.update(task, description=model.name)
+            path = arguments.work / f"{model.name}-{fingerprint(model)}.json"
+            if arguments.again or not path.exists():
+                write(path, json.dumps(check(model), default=float))
+            for row in json.loads(path.read_text()):
+                rows.append({**row, "member": model.name in MODELS})
+                said = f"{row['value']:.5f} ± {row['error']:.1g}, m = {row['m']}" if "value" in row else row["note"]
+                console.print(f"{model.name}: {row['route']}: {said}: {row['verdict']} ({row['seconds']:.0f} s)",
+                              highlight=False)  # fmt: skip
+            progress.advance(task)
+    table = pd.DataFrame(rows)
+    silent = [model.name for model in members if not (model.exact or model.bound)]
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write(arguments.out / "CHECKS.md", page(table, catalogue_identities.run(), silent))
+    write(
+        arguments.out / "CHECKS.csv",
+        table.drop(columns=["shares"], errors="ignore").to_csv(index=False, float_format="%.8g"),
+    )
+    console.print(table[table.member].groupby("verdict").name.nunique().to_string())
+
+
+if __name__ == "__main__":
+    main()
