@@ -30,7 +30,7 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
 
     B is integrated in closed form (A, where there is one output). What is left depends on A up to rotation of its
     rows: one to three dimensions for one hidden unit and up to 3 inputs, for 1 or 2 inputs, and for one output;
-    for hidden = 2, inputs = 3 five, done by randomised quasi-Monte Carlo in coordinates that follow the
+    for hidden = 2, inputs = 3, rank = 1 five, done by randomised quasi-Monte Carlo in coordinates that follow the
     posterior's ridge. Other sizes have no oracle.
 
     Phases, for hidden = 1 and rank 0: ``A=0`` (|A| < |B|) and ``B=0``, the branch that is nearer. Their masses
@@ -65,7 +65,7 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
 
     a, b = balanced_factors([inputs, hidden, outputs], rank)
     integral, population = integrals([inputs, hidden, outputs], truth)
-    if (hidden, inputs) == (2, 3):
+    if (hidden, inputs, rank) == (2, 3, 1):
         integral = _ridge(inputs, hidden)
     phases: dict[str, Callable[..., Any]] = {}
     if hidden == 1 and rank == 0:
