@@ -110,6 +110,8 @@ def test_two_crossing_lines_are_found_from_end_to_end(name):
 
 
 def test_isolated_points_are_found():
+    pair = np.unique(optimal("tanh-1-1").round(3), axis=0)
+    np.testing.assert_array_equal(pair, [[-1, -1], [1, 1]])
     assert sorted(round(float(w), 2) for w in np.unique(optimal("two-wells").round(2))) == [-1, 3]
     np.testing.assert_allclose(optimal("linear-2"), np.tile([1, -0.5], (len(optimal("linear-2")), 1)), atol=1e-5)
 
