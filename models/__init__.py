@@ -2,6 +2,7 @@
 
 from singular.models import coefficients
 from singular.models.base import Bound, Integral, LearningCoefficient, Model, Nodes
+from singular.models.binomial_mixture import binomial_mixture
 from singular.models.boundary import boundary_multinomial, half_line
 from singular.models.catalogue import FAMILIES, MODELS, get, problem, table
 from singular.models.deep_linear import deep_linear
@@ -9,6 +10,8 @@ from singular.models.description import describe, from_description
 from singular.models.exponential_network import exponential_network
 from singular.models.factor_analysis import factor_analysis
 from singular.models.hadamard import hadamard_regression
+from singular.models.hidden_spin import hidden_spin
+from singular.models.latent_class import latent_class
 from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
@@ -19,8 +22,10 @@ from singular.models.mixture_known_weights import fixed_weights_mixture, symmetr
 from singular.models.mixture_many import normal_mixture
 from singular.models.mixture_plane import plane_mixture
 from singular.models.mixture_scale import location_scale_pair
+from singular.models.multinomial_mixture import multinomial_mixture
 from singular.models.normal import normal_unknown_covariance
 from singular.models.poisson import poisson_regression
+from singular.models.poisson_mixture import poisson_mixture
 from singular.models.problem import Problem
 from singular.models.product import monomial
 from singular.models.rank_deficient import rank_deficient_regression
@@ -32,6 +37,7 @@ from singular.models.squares import squares_regression
 from singular.models.sum_of_powers import sum_of_powers
 from singular.models.superposition import superposition
 from singular.models.tanh_network import tanh_network
+from singular.models.topic_model import topic_model
 from singular.models.two_phase_relu import two_phase_relu
 from singular.models.two_wells import two_wells
 from singular.models.zero_inflated import zero_inflated_poisson
@@ -46,6 +52,7 @@ __all__ = [
     "Nodes",
     "Problem",
     "bent_truth",
+    "binomial_mixture",
     "boundary_multinomial",
     "coefficients",
     "deep_linear",
@@ -59,18 +66,22 @@ __all__ = [
     "get",
     "hadamard_regression",
     "half_line",
+    "hidden_spin",
     "known_component_mixture",
+    "latent_class",
     "line_and_dot",
     "linear_regression",
     "location_scale_pair",
     "logistic_regression",
     "matrix_factor",
     "monomial",
+    "multinomial_mixture",
     "nile",
     "normal_mixture",
     "normal_unknown_covariance",
     "parabola",
     "plane_mixture",
+    "poisson_mixture",
     "poisson_regression",
     "problem",
     "rank_deficient_regression",
@@ -83,6 +94,7 @@ __all__ = [
     "symmetric_mixture",
     "table",
     "tanh_network",
+    "topic_model",
     "two_phase_relu",
     "two_wells",
     "zero_inflated_poisson",

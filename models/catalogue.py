@@ -10,11 +10,14 @@ import pandas as pd
 
 from singular.errors import unknown_name
 from singular.models.base import Model
+from singular.models.binomial_mixture import binomial_mixture
 from singular.models.boundary import boundary_multinomial, half_line
 from singular.models.deep_linear import deep_linear
 from singular.models.exponential_network import exponential_network
 from singular.models.factor_analysis import factor_analysis
 from singular.models.hadamard import hadamard_regression
+from singular.models.hidden_spin import hidden_spin
+from singular.models.latent_class import latent_class
 from singular.models.line_and_dot import line_and_dot
 from singular.models.linear import linear_regression
 from singular.models.logistic import logistic_regression
@@ -25,8 +28,10 @@ from singular.models.mixture_known_weights import fixed_weights_mixture, symmetr
 from singular.models.mixture_many import normal_mixture
 from singular.models.mixture_plane import plane_mixture
 from singular.models.mixture_scale import location_scale_pair
+from singular.models.multinomial_mixture import multinomial_mixture
 from singular.models.normal import normal_unknown_covariance
 from singular.models.poisson import poisson_regression
+from singular.models.poisson_mixture import poisson_mixture
 from singular.models.problem import Problem
 from singular.models.product import monomial
 from singular.models.rank_deficient import rank_deficient_regression
@@ -37,6 +42,7 @@ from singular.models.squares import squares_regression
 from singular.models.sum_of_powers import sum_of_powers
 from singular.models.superposition import superposition
 from singular.models.tanh_network import tanh_network
+from singular.models.topic_model import topic_model
 from singular.models.two_phase_relu import two_phase_relu
 from singular.models.two_wells import two_wells
 from singular.models.zero_inflated import zero_inflated_poisson
@@ -78,6 +84,12 @@ FAMILIES = MappingProxyType(
             plane_mixture,
             location_scale_pair,
             matrix_factor,
+            binomial_mixture,
+            poisson_mixture,
+            multinomial_mixture,
+            latent_class,
+            hidden_spin,
+            topic_model,
         )
     }
 )
@@ -171,6 +183,14 @@ MODELS = MappingProxyType(
             free_components_mixture("1/2"),
             matrix_factor(2, 2, 1, 0),
             matrix_factor(3, 2, 2, 1),
+            binomial_mixture(),
+            poisson_mixture(),
+            multinomial_mixture(),
+            latent_class(),
+            latent_class([0.3, 0.6, 0.5]),
+            hidden_spin(),
+            topic_model(),
+            topic_model(3, 3, 2),
         )
     }
 )

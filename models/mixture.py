@@ -16,12 +16,11 @@ from singular.models.coefficients import known_component, normal_mixture
 from singular.models.normal_components import (
     SPREAD,
     excess_over_one,
-    folded_log_odds,
-    logits_of,
     observe,
     pair_log_likelihood,
     simulate_normals,
 )
+from singular.models.weight_rules import folded_log_odds, logits_of
 
 NEAR = 0.5
 """Distance, in standard deviations of the noise, below which a free component counts as merged with a known one."""

@@ -12,7 +12,8 @@ import numpyro.distributions as dist
 from singular.models import coefficients, rules
 from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
-from singular.models.normal_components import SPREAD, excess_over_one, folded_log_odds
+from singular.models.normal_components import SPREAD, excess_over_one
+from singular.models.weight_rules import folded_log_odds
 
 APART = 1.0
 """Distance from which the two components count as apart, in standard deviations of the noise."""

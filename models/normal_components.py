@@ -12,9 +12,9 @@ import numpyro
 import numpyro.distributions as dist
 from scipy.special import ndtri, xlogy
 
-from singular.models import rules
 from singular.models.base import Data
 from singular.models.draws import standard_normals
+from singular.models.ratios import divergence, log_sum_exp
 
 SPREAD = 2.0
 """Prior standard deviation of a component's mean."""
@@ -82,12 +82,8 @@ def excess_over_one(log_weights: Any, means: Any) -> Any:
     The density ratio is 1 + Σ_j a_j (exp(b_j y − b_j²/2) − 1), so that nothing cancels near K = 0.
     """
     y, weights = _grid((0.0,))
-    exponents = means[..., None, :] * y[:, None] - 0.5 * means[..., None, :] ** 2
-    logs = log_weights[..., None, :]
-    gain = jnp.sum(jnp.exp(logs) * jnp.expm1(exponents), axis=-1)
-    near = gain > -0.5
-    far = _log_sum_exp(logs + jnp.where(near[..., None], 0.0, exponents))
-    return -jnp.sum(weights * jnp.where(near, jnp.log1p(jnp.where(near, gain, 0.0)), far), axis=-1)
+    log_ratios = means[..., None, :] * y[:, None] - 0.5 * means[..., None, :] ** 2
+    return divergence(log_weights, log_ratios, weights)
 
 
 def excess_over_mixture(log_weights: Any, means: Any, true_means: Sequence[float]) -> Any:
@@ -95,29 +91,7 @@ def excess_over_mixture(log_weights: Any, means: Any, true_means: Sequence[float
     y, weights = _grid(true_means)
     constant = float(np.sum(xlogy(weights, weights))) - math.log(FINENESS) * float(np.sum(weights))
     logs = log_weights[..., None, :] - 0.5 * (y[:, None] - means[..., None, :]) ** 2 - 0.5 * math.log(2 * math.pi)
-    return constant - jnp.sum(weights * _log_sum_exp(logs), axis=-1)
-
-
-def logits_of(step: float) -> rules.Rule:
-    """Return the tanh-sinh rule of a weight on (0, 1) as values of its logit."""
-    a = rules.unit_interval(step, extent=2.9)
-    s = -2.9 + step * np.arange(len(a.points))
-    return rules.Rule(math.pi * np.sinh(s), a.log_weights)
-
-
-def folded_log_odds(step: float, extent: float) -> rules.Rule:
-    """Return the trapezoid rule in the logit of a weight below 1/2, at twice its weight.
-
-    For integrands with the symmetry a → 1 − a, in which small weights matter over many powers of ten.
-    """
-    logit = -np.arange(math.floor(extent / step) + 1) * step
-    twice = np.where(logit == 0, 0.0, math.log(2.0))
-    return rules.Rule(logit, twice + math.log(step) - np.logaddexp(0.0, logit) - np.logaddexp(0.0, -logit))
-
-
-def _log_sum_exp(logs):
-    top = jnp.max(logs, axis=-1, keepdims=True)
-    return top[..., 0] + jnp.log(jnp.sum(jnp.exp(logs - top), axis=-1))
+    return constant - jnp.sum(weights * log_sum_exp(logs), axis=-1)
 
 
 def _grid(true_means: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
