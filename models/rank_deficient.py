@@ -7,7 +7,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 
-from singular.errors import InputError
+from singular.errors import whole
 from singular.models.base import Data, Integral, Model, family
 from singular.models.closed_form import log_gaussian_population, one_node
 from singular.models.coefficients import rank_deficient
@@ -34,8 +34,7 @@ def rank_deficient_regression(p: int, rank: int) -> Model:
         If a size is out of range.
     """
     exact = rank_deficient(rank)
-    if not isinstance(p, int) or p <= rank:
-        raise InputError(f"p={p!r}: allowed is a whole number of at least rank + 1 = {rank + 1}")
+    whole("p", p, least=rank + 1)
     mixing = np.vstack([np.eye(rank), np.full((p - rank, rank), rank**-0.5)])
     truth = np.array([(-1.0) ** j / (j + 1) if j < rank else 0.0 for j in range(p)])
     curvatures, vectors = np.linalg.eigh(mixing @ mixing.T)
