@@ -59,8 +59,8 @@ def exponential_network(hidden: int) -> Model:
 
     def nodes(data: Data, level: int) -> Nodes:
         if hidden == 1:
-            return hidden_layer.one_unit_nodes(ORDERS[-level], both_signs=True)
-        return _two_units(STEPS[-level])
+            return hidden_layer.one_unit_nodes(ORDERS[-level], both_signs=True, reach=(12.0,))
+        return _two_units(STEPS[-level], 60.0 if data else 33.0)
 
     x, weights = np.polynomial.legendre.leggauss(40)
     weights = weights / 2
@@ -100,15 +100,19 @@ def _feature(b, x):
     return jnp.expm1(b[..., None] * x)
 
 
-def _two_units(step: float) -> Nodes:
-    """Return nodes over |b_1| ≥ |b_2| in the four pairs of signs, with twice the prior's weight."""
+def _two_units(step: float, depth: float) -> Nodes:
+    """Return nodes over |b_1| ≥ |b_2| in the four pairs of signs, with twice the prior's weight.
+
+    Nodes whose log weight is ``depth`` below the largest are left out: for infinite data already those at which
+    t times the mean square of a unit would leave no digits for the ridge b_1 = b_2.
+    """
     ratio = rules.unit_interval(step, extent=2.9)
 
     def log_density(first, share):
         return rules.log_normal_density(first, first * share) + np.log(first) + math.log(2.0)
 
     points, log_weights = rules.tensor(rules.half_line(step, lowest=1e-8), ratio, log_density=log_density)
-    keep = log_weights > log_weights.max() - 33.0
+    keep = log_weights > log_weights.max() - depth
     first, log_weights = points[keep, 0], log_weights[keep]
     second = first * points[keep, 1]
     signs = [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)]

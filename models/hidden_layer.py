@@ -79,7 +79,7 @@ def normal_inputs(step: float = 0.05, reach: float = 9.0) -> tuple[np.ndarray, n
     return x, 2 * step * np.exp(-0.5 * x**2) / math.sqrt(2 * math.pi)
 
 
-def one_unit_nodes(order: int, both_signs: bool = False) -> Nodes:
+def one_unit_nodes(order: int, both_signs: bool = False, reach: tuple[float, ...] = ()) -> Nodes:
     """Return panels for one inner weight b ~ N(0, 1), edged where the phases of one unit change.
 
     Parameters
@@ -88,8 +88,10 @@ def one_unit_nodes(order: int, both_signs: bool = False) -> Nodes:
         Nodes of each panel.
     both_signs : bool
         Whether b < 0 has its own nodes, or is folded onto b > 0.
+    reach : tuple of float
+        More panel edges, beyond the ninth prior standard deviation.
     """
-    edges = np.concatenate([rules.graded_edges(2.0**-26, CROSSING), FAR])
+    edges = np.concatenate([rules.graded_edges(2.0**-26, CROSSING), FAR, reach])
     rule = rules.panels(edges, order)
     log_weights = rule.log_weights + rules.log_normal_density(rule.points)
     if not both_signs:
