@@ -69,11 +69,12 @@ def monomial(exponents: Sequence[int]) -> Model:
     def nodes(data: Data, level: int) -> Nodes:
         edges = rules.graded_edges(2.0**-26, CROSSING)
         edges = np.concatenate([edges, [0.75, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0]])
-        order = (16, 12)[-level] if len(rest) == 1 else (12, 9)[-level]
+        unequal = pivot is None and len(set(powers)) == 2
+        order = (16, 12)[-level] if len(rest) == 1 or unequal else (12, 9)[-level]
         if not rest:
             return Nodes(np.zeros((1, 0)), np.zeros(1))
         one = rules.panels(edges, order)
-        if pivot is None and len(set(powers)) == 2:  # one half-plane at a time, cut where the phases meet
+        if unequal:  # one half-plane at a time, cut where the phases meet
             return _either_larger(one, rules.panels(rules.graded_edges(2.0**-18, 1.0), order))
         folded = len(rest) * np.log(2.0)
         return Nodes(*rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + folded))

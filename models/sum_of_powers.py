@@ -59,8 +59,8 @@ def sum_of_powers(exponents: Sequence[int]) -> Model:
     def nodes(data: Data, level: int) -> Nodes:
         if not len(rest):
             return one_node(data, level)
-        edges = np.concatenate([rules.graded_edges(2.0**-14, 0.5), [0.75, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0]])
-        one = rules.panels(edges, (14, 10)[-level])
+        edges = np.concatenate([rules.graded_edges(2.0**-12, 0.5), [0.75, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0]])
+        one = rules.panels(edges, (18, 14)[-level])
         fold = len(rest) * np.log(2.0)
         return Nodes(*rules.tensor(*[one] * len(rest), log_density=lambda *w: rules.log_normal_density(*w) + fold))
 
