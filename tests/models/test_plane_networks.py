@@ -98,7 +98,7 @@ def test_seven_of_nine_directions_are_felt_at_two_units(angle):
 
 def test_four_of_nine_are_felt_where_one_unit_is_off():
     model = two_phase_relu(math.pi / 2)
-    off = {"w": [[0.0, 1.0], [0.3, -0.2]], "b": [-0.3, -2.0], "q": [2.0, 0.7], "c": 0.0}
+    off = {"w": [[0.0, 1.0], [0.3, -0.4]], "b": [-0.3, -2.0], "q": [2.0, 2.0], "c": 0.0}
     assert gradient(model.excess_loss, off) < 1e-12
     spectrum = eigenvalues(model.excess_loss, off)
     assert (spectrum > 1e-6).sum() == 4 and np.abs(spectrum[:5]).max() < 1e-12
