@@ -112,8 +112,8 @@ DATA_SETS = (
         likelihood="y_i ~ Σ_k w_k Poisson(μ_k)",
         prior="w ~ Dirichlet(1, …, 1), μ_k ~ Gamma(2, 1)",
         note="Two rates, perhaps of summer and winter, fit better than one, and lie so close that EM is slow: the "
-        "likelihood is nearly flat along a curve of weight and rates. What a third component adds is hardly to be "
-        "told from nothing.",
+        "likelihood is nearly flat along a curve of weight and rates. The maximum does not rise with a third or "
+        "a fourth component.",
         source="1096 days: Whitaker (1914), Hasselblad (1969)",
         licence="counted facts, without claim of copyright; cite the papers",
         references=(

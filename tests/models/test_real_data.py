@@ -133,7 +133,7 @@ def test_the_deaths_have_the_maximum_of_hasselblad():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("classes", "published"), [(2, 317.2568), (3, 293.705)])
+@pytest.mark.parametrize(("classes", "published"), [(2, 317.2568), (3, 293.705), (4, 289.2858)])
 def test_the_verdicts_have_the_published_maxima(classes, published):
     """Linzer and Lewis (2011), from the tables of Agresti (2002)."""
     assert real.carcinoma(classes).reference.nll == pytest.approx(published, abs=2e-3)
