@@ -53,9 +53,9 @@ def binomial_mixture(trials: int = 4) -> Model:
         b = numpyro.sample("b", dist.Uniform(0.0, 1.0))
         c = numpyro.sample("c", dist.Uniform(0.0, 1.0))
         choice = dist.Categorical(logits=jnp.stack([jnp.log(a), jnp.log1p(-a)]))
-        components = dist.Binomial(trials, probs=jnp.stack([b, c]))
+        components = [dist.Binomial(trials, probs=p) for p in (b, c)]
         with numpyro.plate("observations", n if y is None else y.shape[0]):
-            numpyro.sample("y", dist.MixtureSameFamily(choice, components), obs=y)
+            numpyro.sample("y", dist.MixtureGeneral(choice, components), obs=y)
 
     def simulate(key, n: int) -> Data:
         return {"y": np.searchsorted(cuts, ndtr(standard_normals(key, n, 1)[:, 0])).astype(np.float64)}

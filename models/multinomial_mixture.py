@@ -51,9 +51,9 @@ def multinomial_mixture(categories: int = 3, trials: int = 4) -> Model:
         b = numpyro.sample("b", dist.Dirichlet(jnp.ones(k)))
         c = numpyro.sample("c", dist.Dirichlet(jnp.ones(k)))
         choice = dist.Categorical(logits=jnp.stack([jnp.log(a), jnp.log1p(-a)]))
-        components = dist.Multinomial(trials, probs=jnp.stack([b, c]))
+        components = [dist.Multinomial(trials, probs=p) for p in (b, c)]
         with numpyro.plate("observations", n if y is None else y.shape[0]):
-            numpyro.sample("y", dist.MixtureSameFamily(choice, components), obs=y)
+            numpyro.sample("y", dist.MixtureGeneral(choice, components), obs=y)
 
     def simulate(key, n: int) -> Data:
         which = np.floor(k * ndtr(standard_normals(key, n, trials)))

@@ -87,9 +87,7 @@ def poisson_mixture(true_mean: float = 2.0) -> Model:
         return rule(
             logits_of((0.07, 0.08)[-level]),
             rules.whole_line((0.2, 0.22)[-level], centre, scale, reach=18.0),
-            rules.panels(
-                [0.0, 0.5 * TWICE, TWICE, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0, 12.0, 16.0, 20.0], (9, 8)[-level]
-            ),
+            rules.panels(edges, (9, 8)[-level]),
         )
 
     def population_nodes(data: Data, level: int) -> Nodes:
