@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 BAD_INPUT, INTERRUPTED = 2, 130
-WIDE, FOLDED = 160, 100
-"""Columns from which a table shows long texts too, and to which a page is folded where no terminal is."""
+FOLDED = 100
+"""Columns to which a page is folded where no terminal is."""
 
 app = typer.Typer(
     name="singular",
@@ -133,7 +133,7 @@ def models(
         singular models --regular --json
     """
     from singular.analysis import catalogue_text
-    from singular.analysis.tables import catalogue_frame, shown_catalogue
+    from singular.analysis.catalogue_list import catalogue_frame, shown_catalogue
 
     if name is not None:
         if any(option is not None for option in (family, dim, max_dim, singular, oracle, made)):
@@ -149,7 +149,7 @@ def models(
     elif frame.empty:
         typer.echo("no model is like that")
     else:
-        _print_table("Catalogue", shown_catalogue(frame, wide=_console().width >= WIDE))
+        _print_table("Catalogue", shown_catalogue(frame, _console().width))
 
 
 @app.command()
