@@ -7,9 +7,11 @@ import types
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import least_squares
 from scipy.special import k0, logsumexp, ndtr
 from scipy.stats import chi, ncx2, norm
 
+from singular.errors import InputError
 from singular.models import linear_oracle, linear_scales, linear_truth
 from singular.models.deep_linear import deep_linear
 from singular.models.matrix_factor import matrix_factor
@@ -286,7 +288,7 @@ def test_copies_of_a_matrix_are_a_regression_on_unit_vectors(sizes):
         np.testing.assert_allclose(one[column], two[column], rtol=1e-9, atol=1e-9)
 
 
-# λ and m from the decay of the population integral
+# The population integral: by draws, and its decay
 
 
 def decay(model):
@@ -302,6 +304,40 @@ MEMBERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "model",
+    [*MEMBERS, reduced_rank(2, 2, 2, 1), reduced_rank(2, 2, 2, 2), deep_linear([2, 2, 2, 2], 0),
+     deep_linear([2, 2, 3, 2], 0), deep_linear([2, 3, 1], 1), matrix_factor(3, 2, 2, 1)],
+    ids=lambda m: m.name,
+)  # fmt: skip
+def test_the_population_integral_is_the_mean_of_its_integrand_over_prior_draws(model):
+    rng = np.random.default_rng(10)
+    draws = {site: rng.standard_normal((200_000, *np.shape(value))) for site, value in model.optimum.items()}
+    with jax.enable_x64(True):
+        excess = np.asarray(model.excess_loss(draws))
+    for t in (0.3, 5.0):
+        estimate, error = oracles.from_prior_draws(excess, t)
+        assert error < 0.05
+        assert abs(-population(model, [t])["log_z"][0] - estimate) < 4.5 * error
+
+
+def test_three_layers_of_two_decay_with_a_pole_of_order_three():
+    """λ = 3/2, m = 3, fitted against m = 2 and 4."""
+    model = deep_linear([2, 2, 2, 2], 0)
+    sizes = np.exp(np.linspace(np.log(1e7), np.log(1e12), 9))
+    log_n, log_z = np.log(sizes), population(model, sizes)["log_z"].to_numpy()
+
+    def gap(parameters, m):
+        level, value, shift = parameters
+        return level - value * log_n + (m - 1) * np.log(log_n + shift) - log_z
+
+    fits = {m: least_squares(gap, [0.0, 1.5, 0.0], args=(m,), x_scale="jac", xtol=1e-15, ftol=1e-15) for m in (2, 3, 4)}
+    worst = {m: np.abs(fit.fun).max() for m, fit in fits.items()}
+    assert (model.exact.value, model.exact.multiplicity) == (1.5, 3)
+    assert fits[3].x[1] == pytest.approx(1.5, abs=5e-3)
+    assert worst[3] < 0.5 * min(worst[2], worst[4])
+
+
 @pytest.mark.parametrize("model", MEMBERS, ids=lambda m: m.name)
 def test_the_population_decays_as_its_coefficient_says(model):
     """log Z = −λ L + log of a polynomial in L of degree m − 1 fits, with m and not with a degree less or more."""
@@ -315,3 +351,8 @@ def test_the_population_decays_as_its_coefficient_says(model):
         fits[m] = solution[0], np.abs(design @ solution - target).max()
     assert fits[true_m][0] == pytest.approx(true_value, abs=2e-3)
     assert all(fits[true_m][1] < 0.3 * fits[m][1] for m in fits if m != true_m)
+
+
+def test_one_layer_is_no_deep_network():
+    with pytest.raises(InputError, match=r"widths=\[3, 2\]: allowed are at least three"):
+        deep_linear([3, 2], 0)
