@@ -125,7 +125,7 @@ def test_half_the_dimension_is_no_less_than_the_coefficient(model):
 
 
 def test_phases_are_disjoint_and_cover_the_optimal_set(model):
-    """From prior draws down the gradient of K: where it ends at K = 0, one named phase must claim the point."""
+    """Down the gradient of K, from prior draws and from about the optimum: where K ends at 0, one phase claims it."""
     if not model.phases:
         return
     z = unconstrained_draws(model.name)
@@ -139,8 +139,10 @@ def test_phases_are_disjoint_and_cover_the_optimal_set(model):
             value, slope = slope_of(v)
             return float(value), np.asarray(slope)
 
+        about = parts.unconstrain(dict(model.optimum)) + 0.3 * np.random.default_rng(2).standard_normal((8, model.dim))
+        starts = z[:24] if model.boundary else [*z[:24], *about]
         ends = [minimize(objective, start, jac=True, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-9})
-                for start in z[:24]]  # fmt: skip
+                for start in starts]  # fmt: skip
     optimal = np.array([end.x for end in ends if end.fun < 1e-7])
     assert len(optimal) >= 3
     claimed = np.stack([np.asarray(phase(constrained(model.name, optimal))) for phase in model.phases.values()])

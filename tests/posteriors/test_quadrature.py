@@ -25,6 +25,7 @@ from tests import oracles
 
 BETAS = [0.0, 0.01, 1 / np.log(60), 1.0]
 RANDOMISED = {"reduced-rank-3-3-2-1"}
+WITH_ORACLE = sorted(name for name, model in catalogue.MODELS.items() if model.integral is not None)
 
 
 def problem_of(model: Model, n: int = 60, seed: int = 0):
@@ -66,7 +67,7 @@ def at_the_size_of_the_study(name: str):
     return quadrature(named(name, n=500), np.concatenate([[0.0], INNER - GAPS, INNER, INNER + GAPS, [1.0]]))
 
 
-@pytest.mark.parametrize("name", sorted(catalogue.MODELS))
+@pytest.mark.parametrize("name", WITH_ORACLE)
 def test_free_energy_starts_at_zero_is_concave_and_has_the_derivatives_stated(name):
     exact = at_the_size_of_the_study(name)
     frame = exact.frame
@@ -84,22 +85,24 @@ def test_free_energy_starts_at_zero_is_concave_and_has_the_derivatives_stated(na
     masses = frame.filter(like="phase:")
     if masses.shape[1]:
         assert set(masses.columns) == {f"phase:{phase}" for phase in catalogue.get(name).phases}
-        np.testing.assert_allclose(masses.sum(axis=1), 1, atol=1e-12)
+        assert (masses.to_numpy() >= 0).all()
+        assert (masses.sum(axis=1) <= 1 + 1e-9).all()  # what is left is in no named phase
 
 
-STATED = {"tanh-3": (1e-7, 1e-5), "mixture-2": (1e-4, 1e-3), "reduced-rank-3-3-2-1": (3e-3, 5e-3)}
+LOOSE = {
+    **dict.fromkeys(("mixture-2", "mixture-2-2", "mixture-2-concentration-0.5", "binomial-mixture-2"), 1e-5),
+    **dict.fromkeys(("latent-class-2", "tanh-3", "tanh-3-1"), 1e-5),
+    "reduced-rank-3-3-2-1": 5e-3,
+}
+"""Members whose oracle is not good to 1e-6 of F, E and λ_eff, and what is asked of them."""
 
 
-@pytest.mark.parametrize("name", sorted(catalogue.MODELS))
+@pytest.mark.parametrize("name", WITH_ORACLE)
 def test_the_stated_errors_are_small_at_the_size_of_the_study(name):
     frame = at_the_size_of_the_study(name).frame
-    relative, coefficient = STATED.get(name, (1e-8, 1e-6))
-    if name in RANDOMISED:
-        assert frame["error_free_energy"].max() < relative
-    else:
-        assert (frame["error_free_energy"] <= relative * frame["free_energy"].abs() + 1e-7).all()
-        assert (frame["error_mean_nll"] <= 10 * relative * frame["mean_nll"]).all()
-    assert frame["error_effective_learning_coefficient"].max() < coefficient
+    bound = LOOSE.get(name, 1e-6)
+    for number in ("free_energy", "mean_nll", "effective_learning_coefficient"):
+        assert (frame[f"error_{number}"] <= bound * frame[number].abs().clip(lower=1.0)).all(), number
 
 
 # One model each, by a second route
