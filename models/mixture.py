@@ -153,7 +153,7 @@ def free_components_mixture(concentration: float | str = 1) -> Model:
     def nodes(data: Data, level: int) -> Nodes:
         y = data["y"]
         return rule(
-            logits_of((0.09, 0.1)[-level]),
+            logits_of((0.09, 0.1)[-level], extent=math.asinh(28 / min(phi, 1.0) / math.pi)),
             rules.whole_line((0.25, 0.28)[-level], float(np.mean(y)), 1 / math.sqrt(len(y) + 1.0), reach=7 * SPREAD),
             rules.panels([0.0, 0.5 * APART, APART, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0], (9, 8)[-level]),
         )

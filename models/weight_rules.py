@@ -9,11 +9,21 @@ import numpy as np
 from singular.models import rules
 
 
-def logits_of(step: float) -> rules.Rule:
-    """Return the tanh-sinh rule of a weight on (0, 1) as values of its logit."""
-    a = rules.unit_interval(step, extent=2.9)
-    s = -2.9 + step * np.arange(len(a.points))
-    return rules.Rule(math.pi * np.sinh(s), a.log_weights)
+def logits_of(step: float, extent: float = 2.9) -> rules.Rule:
+    """Return the tanh-sinh rule of a weight on (0, 1) as values of its logit.
+
+    Parameters
+    ----------
+    step : float
+        Spacing in s, where the logit is π sinh s.
+    extent : float
+        |s| goes to this; 2.9 leaves weights below 1e-12 out.
+    """
+    count = math.floor(extent / step)
+    s = step * np.arange(-count, count + 1)
+    logit = math.pi * np.sinh(s)
+    log_slope = math.log(math.pi * step) + np.log(np.cosh(s))
+    return rules.Rule(logit, log_slope - np.logaddexp(0.0, logit) - np.logaddexp(0.0, -logit))
 
 
 def log_odds(step: float, extent: float) -> rules.Rule:
