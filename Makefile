@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help env lock study test quick lint validate bench catalogue clean
+.PHONY: help env lock study test quick lint validate validate-catalogue bench catalogue clean
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
 BIN    := .venv/bin
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-19s %s\n", $$1, $$2}'
 
 $(UV):
 	$(PYTHON) -m venv .tools
@@ -42,6 +42,9 @@ quick: $(READY) ## the tests that take no more than a few seconds each
 
 validate: $(READY) ## 40 seeds of every estimator against the exact answers; writes docs/validation.md
 	$(BIN)/python benchmarks/validate.py
+
+validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
+	$(BIN)/python benchmarks/validate_catalogue.py
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.optimize import least_squares
 
+from singular.analysis.poles import fit_poles
 from singular.errors import InputError
 
 ORDERS = (1, 2, 3, 4, 5)
@@ -25,11 +25,6 @@ POLES = ((), (1,), (2,), (1, 1), (2, 1), (1, 1, 1))
 """Orders of the further poles, nearest first, that are tried."""
 TERMS = 5
 """Most terms of a fit, those of the leading pole and of the further ones together."""
-NEAREST = 0.05
-"""The least δ: two poles that are nearer are taken for one of higher order."""
-FARTHEST = 4.0
-GAPS = (0.1, 0.5)
-"""Distances from pole to pole from which the fits start."""
 UNSEEN = math.log(1e3)
 """How much of the curve, in log t, a fit has to foretell: three decades."""
 WINDOWS = 3
@@ -79,7 +74,7 @@ class Asymptotics:
     Attributes
     ----------
     value, error : float
-        λ, and the largest of: the difference between fits (numbers of poles, windows) that hold about as
+        λ, and the sum of: the largest difference between fits (numbers of poles, windows) that hold about as
         well, the difference that the last three decades make, and what errors in log Z can do. It is a range,
         not a standard deviation.
     multiplicity : int
@@ -106,6 +101,15 @@ class Asymptotics:
     def of(self, multiplicity: int) -> Evidence | None:
         """Return the evidence for this m, None if it could not be fitted."""
         return next((e for e in self.evidence if e.multiplicity == multiplicity), None)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    order: int
+    poles: tuple[int, ...]
+    start: float
+    score: float
+    exponents: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -164,20 +168,29 @@ def decay(
     x = np.log(t)
     starts = [x[0] + s for s in np.linspace(0.0, max(0.0, x[-1] - x[0] - UNSEEN - math.log(1e4)), WINDOWS)]
     allowed = [(order, poles) for order, poles in product(orders, POLES) if order + sum(poles) <= TERMS]
-    tried = (_scored(x, y, noise, order, poles, start) for (order, poles), start in product(allowed, starts))
-    fits = [fit for fit in tried if fit is not None]
-    if not fits:
+    trials = [
+        trial
+        for (order, poles), start in product(allowed, starts)
+        if (trial := _trial(x, y, noise, order, poles, start))
+    ]
+    best: dict[int, _Fit] = {}
+    for order in sorted({trial.order for trial in trials}):
+        ranked = sorted((t for t in trials if t.order == order), key=_miss)
+        fit = next((fit for t in ranked if (fit := _refitted(x, y, noise, t))), None)
+        if fit is not None:
+            best[order] = fit
+    if not best:
         raise InputError("log_z decays like no power of t")
-    best = {order: min((f for f in fits if f.order == order), key=_miss) for order in sorted({f.order for f in fits})}
     least = min(_miss(f) for f in best.values())
     winner = min(order for order, f in best.items() if _miss(f) <= MARGIN * least)
     chosen = best[winner]
-    peers = [f for f in fits if f.order == winner and _miss(f) <= KEPT * _miss(chosen)]
-    spread = max(abs(f.value - chosen.value) for f in peers)
+    near = [t for t in trials if t.order == winner and _miss(t) <= KEPT * _miss(chosen)]
+    peers = [fit for t in near if (fit := _refitted(x, y, noise, t))]
+    spread = max((abs(f.value - chosen.value) for f in peers), default=0.0)
     higher = [f for f in best.values() if f.order > winner]
     return Asymptotics(
         value=chosen.value,
-        error=max(spread, chosen.moved, chosen.rounding * _miss(chosen)),
+        error=spread + chosen.moved + chosen.rounding * _miss(chosen),
         multiplicity=winner,
         margin=min((_miss(f) for f in best.values() if f.order < winner), default=math.inf) / _miss(chosen),
         decided=all(_miss(f) > MARGIN * _miss(chosen) or f.share < NEGLIGIBLE for f in higher),
@@ -192,107 +205,37 @@ def _widest(errors: np.ndarray) -> np.ndarray:
     return np.max([padded[i : i + errors.size] for i in range(5)], axis=0)
 
 
-def _miss(fit: _Fit) -> float:
+def _miss(fit: _Fit | _Trial) -> float:
     """Return the score, a fit within the stated errors being as good as any."""
     return max(fit.score, 1.0)
 
 
-def _scored(
-    x: np.ndarray, y: np.ndarray, noise: np.ndarray, order: int, poles: tuple[int, ...], start: float
-) -> _Fit | None:
-    """Fit from ``start`` to the unseen part, score it, and refit to all; None if no such fit exists."""
-    window = x >= start - 1e-9
-    x, y, noise = x[window], y[window], noise[window]
+def _trial(x, y, noise, order: int, poles: tuple[int, ...], start: float) -> _Trial | None:
+    """Fit from ``start`` to the unseen part and score that on all; None if no such fit exists."""
+    x, y, noise = (a[x >= start - 1e-9] for a in (x, y, noise))
     seen = x <= x[-1] - UNSEEN
     if seen.sum() < 2 + order + sum(poles) + len(poles):
         return None
-    early, whole = _fit(x[seen], y[seen], noise[seen], order, poles), _fit(x, y, noise, order, poles)
-    if early is None or whole is None:
+    curve = fit_poles(x[seen], y[seen], noise[seen], order, poles)
+    if curve is None:
         return None
-    score = float(np.sqrt(np.mean(((early(x) - y) / noise) ** 2)))
-    if not math.isfinite(score):
+    score = float(np.sqrt(np.mean(((curve(x) - y) / noise) ** 2)))
+    return _Trial(order, poles, start, score, curve.exponents) if math.isfinite(score) else None
+
+
+def _refitted(x, y, noise, trial: _Trial) -> _Fit | None:
+    """Fit a trial's terms to the whole of its window."""
+    x, y, noise = (a[x >= trial.start - 1e-9] for a in (x, y, noise))
+    curve = fit_poles(x, y, noise, trial.order, trial.poles, trial.exponents)
+    if curve is None:
         return None
     return _Fit(
-        order=order,
-        value=whole.exponents[0],
-        shifts=whole.exponents[1:],
-        score=score,
-        residual=float(np.max(np.abs(whole(x) - y)[~seen])),
-        moved=abs(whole.exponents[0] - early.exponents[0]),
-        rounding=whole.rounding(x, noise),
-        share=whole.share(float(x[-1])),
+        order=trial.order,
+        value=curve.exponents[0],
+        shifts=curve.exponents[1:],
+        score=trial.score,
+        residual=float(np.max(np.abs(curve(x) - y)[x > x[-1] - UNSEEN])),
+        moved=abs(curve.exponents[0] - trial.exponents[0]),
+        rounding=curve.rounding(x, noise),
+        share=curve.share(float(x[-1])),
     )
-
-
-@dataclass(frozen=True)
-class _Curve:
-    """A fitted log Z: exponents (λ, δ_1, …), coefficients of the basis, and where both are counted from."""
-
-    order: int
-    poles: tuple[int, ...]
-    exponents: tuple[float, ...]
-    coefficients: np.ndarray
-    origin: tuple[float, float]
-
-    def basis(self, x: np.ndarray) -> np.ndarray:
-        return _basis(x - self.origin[0], self.order, self.poles, self.exponents[1:])
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        with np.errstate(invalid="ignore"):
-            return self.origin[1] - self.exponents[0] * (x - self.origin[0]) + np.log(self.basis(x) @ self.coefficients)
-
-    def share(self, x: float) -> float:
-        """Return the leading term's share of Z at x, for m ≥ 2; 1 for m = 1, which has no logarithm."""
-        terms = self.basis(np.array([x]))[0] * self.coefficients
-        return 1.0 if self.order == 1 else float(terms[self.order - 1] / terms.sum())
-
-    def rounding(self, x: np.ndarray, noise: np.ndarray) -> float:
-        """Return what the stated errors do to λ at worst, the shifts being held: Σ |∂λ/∂log Z_i| error_i."""
-        basis = self.basis(x)
-        columns = np.concatenate([self.origin[0] - x[:, None], basis / (basis @ self.coefficients)[:, None]], axis=1)
-        size = np.linalg.norm(columns, axis=0)
-        return float(np.sum(np.abs(np.linalg.pinv(columns / size / noise[:, None])[0]))) / float(size[0])
-
-
-def _basis(x: np.ndarray, order: int, poles: Sequence[int], shifts: Sequence[float]) -> np.ndarray:
-    """Return L^k for k < m, and t^(−δ_j) L^k for k < order of the further pole, without the common t^(−λ)."""
-    leading = [x**k for k in range(order)]
-    further = [np.exp(-d * x) * x**k for p, d in zip(poles, shifts, strict=True) for k in range(p)]
-    return np.stack(leading + further, axis=1)
-
-
-def _fit(x: np.ndarray, y: np.ndarray, noise: np.ndarray, order: int, poles: tuple[int, ...]) -> _Curve | None:
-    """Return the least-squares fit: the coefficients are linear given the exponents, and are eliminated."""
-    origin = (float(x[0]), float(y[0]))
-    length, height = x - origin[0], y - origin[1]
-
-    def weighted(theta):
-        """The basis over Z and over the stated error, so that a residual is an error of log Z in units of it."""
-        basis = _basis(length, order, poles, np.cumsum(theta[1:]))
-        return basis * (np.exp(-theta[0] * length - height) / noise)[:, None]
-
-    def solve(theta):
-        matrix = weighted(theta)
-        size = np.linalg.norm(matrix, axis=0)
-        return np.linalg.lstsq(matrix / size, 1 / noise, rcond=None)[0] / size
-
-    def residual(theta):
-        return weighted(theta) @ solve(theta) - 1 / noise
-
-    # the local slope of a curve with m is λ − (m − 1)/L
-    slope = -float((y[-1] - y[-3]) / (x[-1] - x[-3]))
-    best = None
-    for gap in GAPS if poles else (0.0,):
-        start = np.array([max(slope, 1e-3) + (order - 1) / x[-1], *[gap] * len(poles)])
-        lower = np.array([0.0, *[NEAREST] * len(poles)])
-        upper = np.array([slope + 2.0, *[FARTHEST] * len(poles)])
-        found = least_squares(residual, start, bounds=(lower, upper), xtol=1e-13, ftol=1e-13, gtol=1e-13, max_nfev=60)
-        if best is None or found.cost < best.cost:
-            best = found
-    if best is None:
-        return None
-    coefficients = solve(best.x)
-    if coefficients[order - 1] <= 0:
-        return None
-    exponents = (float(best.x[0]), *(float(s) for s in np.cumsum(best.x[1:])))
-    return _Curve(order, poles, exponents, coefficients, origin)

@@ -53,21 +53,21 @@ def propose(
     """
     size, dim = swarm[0].shape
     half = size // 2
-    cumulative = jnp.cumsum(table) / jnp.sum(table)
+    cumulative = (jnp.cumsum(table) / jnp.sum(table)).astype(jnp.float32)
 
     def move(moving: Swarm, others, key):
         z, excess, log_prior = moving
-        u = jax.random.uniform(key, (half, 7 + 3 * dim), minval=1e-300)  # all at once: it compiles sooner
+        # random numbers are what a move costs: 23 bits of each make a uniform, two of the other nine are coins
+        bits = jax.random.bits(key, (half, 7 + dim), jnp.uint32)
+        u = ((bits >> 9).astype(jnp.float32) + 0.5) * jnp.float32(2.0**-23)
+        coins = bits[:, 7:]
+        some, signs = (coins & 1) == 1, jnp.where((coins & 2) == 2, 1.0, -1.0)
         cell = jnp.minimum(jnp.searchsorted(cumulative, u[:, 0], side="right"), KINDS * SCALES - 1)
         kind, rank = cell[:, None] // SCALES, cell % SCALES
         scale = 10.0 ** (LARGEST - (rank + u[:, 1]) / PER_DECADE)[:, None]
-        noise, some, signs = (
-            ndtri(u[:, 7 : 7 + dim]),
-            u[:, 7 + dim : 7 + 2 * dim] < 0.5,
-            jnp.sign(u[:, 7 + 2 * dim :] - 0.5),
-        )
+        noise = ndtri(u[:, 7:])
         one = jnp.arange(dim) == jnp.floor(u[:, 2:3] * dim)
-        pair = jnp.floor(u[:, 3:5] * half).astype(int)
+        pair = jnp.minimum(jnp.floor(u[:, 3:5] * half).astype(int), half - 1)
         touched = jnp.select([kind == ONE, kind == ALL], [one, jnp.ones_like(one)], some)
         stretch = jnp.where((kind == STRETCH) & some, scale * signs * ndtri(u[:, 5:6]), 0.0)
         along = scale * (others[pair[:, 0]] - others[pair[:, 1]])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from singular.analysis.volume import Volume
 from singular.errors import InputError
@@ -78,8 +79,7 @@ class Growth:
 def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
     """Return λ and m of V(ε) ~ C ε^λ (−log ε)^(m−1) from a measured curve.
 
-    Fitted are the increments of log V from level to level, which are nearly independent, weighted by their
-    variance over the replicates.
+    Fitted are the increments of log V from level to level, weighted by their variance over the replicates.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
     decades = float((x[-1] - max(x[0], 0.0)) / math.log(10))
     if decades < 6:
         raise InputError(f"measured is {decades:.1f} decades long: allowed is a curve of at least 6")
-    curves = measured.curves - measured.curves[:, :1] + 0.0
+    curves = measured.curves
     best = {order: _best(x, curves, order, STARTS[0]) for order in orders}
     ranked = sorted(orders, key=lambda order: best[order][0])
     winner = ranked[0]
@@ -127,20 +127,37 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
         decided=lead > DECIDED,
         chi_squared={order: float(best[order][0]) for order in orders},
         values=values,
-        increments=_increments(x, curves, STARTS[0])[0].shape[0],
+        increments=_increments(x, curves, STARTS[0]).mean.size,
         decades=decades,
     )
 
 
-def _increments(x: np.ndarray, curves: np.ndarray, start: float):
-    """Return the ends of the increments used, each replicate's increments, and their variance."""
+@dataclass(frozen=True)
+class _Steps:
+    """Increments of log V: the ends of each in L, of the mean curve, with one replicate left out, and variance."""
+
+    ends: np.ndarray
+    mean: np.ndarray
+    without: np.ndarray
+    variance: np.ndarray
+
+
+def _increments(x: np.ndarray, curves: np.ndarray, start: float) -> _Steps:
+    """Return the increments of the log of the mean volume beyond ``start``; errors by the jackknife.
+
+    Copies of few ancestors make distant increments move together, and the curve less certain than its increments
+    say: the variance is raised by as much.
+    """
     begin = max(x[0], 0.0) + start * (x[-1] - max(x[0], 0.0))
     used = np.flatnonzero(x >= begin)
-    pairs = np.stack([x[used[:-1]], x[used[1:]]], axis=1)
-    steps = np.diff(curves[:, used], axis=1)
-    raw = np.var(steps, axis=0, ddof=1)
+    ends = np.stack([x[used[:-1]], x[used[1:]]], axis=1)
+    count = curves.shape[0]
+    without = np.stack([logsumexp(np.delete(curves, r, axis=0), axis=0) for r in range(count)])
+    mean, without = (np.diff(c[..., used], axis=-1) for c in (logsumexp(curves, axis=0), without))
+    raw = (count - 1) * np.var(without, axis=0)
     variance = np.array([raw[max(0, i - NEIGHBOURS) : i + NEIGHBOURS + 1].mean() for i in range(raw.size)])
-    return pairs, steps, variance
+    together = (count - 1) * np.var(without.sum(axis=1)) / variance.sum()
+    return _Steps(ends, mean, without, variance * max(1.0, float(together)))
 
 
 def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
@@ -154,15 +171,15 @@ def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
 
 def _best(x, curves, order: int, start: float, shifts: Sequence[float | None] = (None, *SHIFTS), offsets=OFFSETS):
     """Return the least χ² of the mean curve, two added for a further term, and (b, δ) where it is."""
-    pairs, steps, variance = _increments(x, curves, start)
-    scale = np.sqrt(variance / curves.shape[0])
+    steps = _increments(x, curves, start)
+    scale = np.sqrt(steps.variance)
     found = (math.inf, (0.0, None))
     for shift in shifts:
         for offset in offsets if order > 1 else (0.0,):
-            if pairs[0, 0] + offset < 1.0:
+            if steps.ends[0, 0] + offset < 1.0:
                 continue
-            columns, known = _columns(pairs, order, offset, shift)
-            target = (steps.mean(axis=0) - known) / scale
+            columns, known = _columns(steps.ends, order, offset, shift)
+            target = (steps.mean - known) / scale
             matrix = columns / scale[:, None]
             fitted = matrix @ np.linalg.lstsq(matrix, target, rcond=None)[0]
             cost = float(np.sum((target - fitted) ** 2)) + (0.0 if shift is None else 2.0)
@@ -186,9 +203,10 @@ def _from_offset(x, curves, order: int, shift: float | None) -> float:
 
 
 def _slope(x, curves, order: int, start: float, offset: float, shift: float | None) -> tuple[float, float]:
-    """Return λ of the mean of the replicates' fits and its standard error."""
-    pairs, steps, variance = _increments(x, curves, start)
-    columns, known = _columns(pairs, order, offset, shift)
-    weight = variance**-0.5
-    fits = np.linalg.lstsq(columns * weight[:, None], ((steps - known) * weight).T, rcond=None)[0][0]
-    return float(fits.mean()), float(fits.std(ddof=1) / math.sqrt(fits.size))
+    """Return λ of the mean curve and its standard error by the jackknife."""
+    steps = _increments(x, curves, start)
+    columns, known = _columns(steps.ends, order, offset, shift)
+    weight = steps.variance**-0.5
+    targets = (np.vstack([steps.mean, steps.without]) - known) * weight
+    fits = np.linalg.lstsq(columns * weight[:, None], targets.T, rcond=None)[0][0]
+    return float(fits[0]), float(np.sqrt((fits.size - 2) * np.var(fits[1:])))

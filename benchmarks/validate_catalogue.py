@@ -24,6 +24,7 @@ import hashlib
 import inspect
 import json
 import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,10 @@ from checks_page import page
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from singular import models
-from singular.analysis import asymptotics, moves, volume, volume_law
+from singular import analysis, models, posteriors
 from singular.models.base import Model
 from singular.models.catalogue import MODELS
 from singular.models.description import describe
-from singular.posteriors.quadrature import population
 from singular.posteriors.store import write
 
 SIZES = np.logspace(1, 13, 49)
@@ -64,14 +63,14 @@ BEYOND = tuple(
 
 def by_quadrature(model: Model) -> dict[str, Any]:
     """Measure λ and m from the decay of log Z(t)."""
-    frame = population(model, SIZES)
+    frame = posteriors.population(model, SIZES)
     good = np.isfinite(frame.log_z) & np.isfinite(frame.error_log_z) & (frame.error_log_z < WORST)
     used = frame[np.logical_and.accumulate(good)]
     decades = math.log10(used.t.iloc[-1] / used.t.iloc[0]) if len(used) else 0.0
     row = {"route": "quadrature", "decades": decades, "note": ""}
     if decades < DECADES - 0.01:
         return {**row, "note": f"log Z is known to {WORST:g} over only {decades:.1f} decades"}
-    fit = asymptotics.decay(used.t, used.log_z, used.error_log_z)
+    fit = analysis.decay(used.t, used.log_z, used.error_log_z)
     return {
         **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
         "scores": {e.multiplicity: e.score for e in fit.evidence},
@@ -84,12 +83,12 @@ def by_quadrature(model: Model) -> dict[str, Any]:
 def by_splitting(model: Model) -> dict[str, Any]:
     """Measure λ and m from the prior volume of {K < ε}."""
     decades = float(np.clip(LEVELS * math.log10(2) / (model.dim / 2), 8.0, 18.0))
-    measured = volume.volume(model, lowest=10.0**-decades)
+    measured = analysis.volume(model, lowest=10.0**-decades)
     epsilon = measured.frame["epsilon"].to_numpy()
     row = {"route": "splitting", "decades": -math.log10(epsilon[-1]), "note": "; ".join(measured.flags)}
     if row["decades"] < 6:
         return {**row, "note": f"the volume is known over only {row['decades']:.1f} decades; {row['note']}"}
-    fit = volume_law.growth(measured)
+    fit = analysis.growth(measured)
     return {
         **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
         "scores": fit.chi_squared, "values": fit.values, "limit": SIGMAS * fit.error, "increments": fit.increments,
@@ -137,8 +136,8 @@ def fingerprint(model: Model) -> str:
     for function in filter(None, (model.excess_loss, model.population and model.population.log_likelihood)):
         module = inspect.getmodule(function)
         digest.update(inspect.getsource(module).encode() if module else b"")
-    for module in (asymptotics, moves, volume, volume_law):
-        digest.update(inspect.getsource(module).encode())
+    for name in ("asymptotics", "poles", "moves", "volume", "volume_law"):
+        digest.update(inspect.getsource(sys.modules[f"singular.analysis.{name}"]).encode())
     digest.update(inspect.getsource(by_quadrature).encode() + inspect.getsource(by_splitting).encode())
     return digest.hexdigest()[:16]
 
