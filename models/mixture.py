@@ -159,10 +159,10 @@ def free_components_mixture(concentration: float | str = 1) -> Model:
         )
 
     def population_nodes(data: Data, level: int) -> Nodes:
-        edges = np.concatenate([rules.graded_edges(2.0**-12, 1.0), [2.0, 3.0, 5.0, 8.0, 12.0, 20.0]])
+        edges = np.concatenate([rules.graded_edges(2.0**-15, 1.0), [2.0, 3.0, 5.0, 8.0, 12.0, 20.0]])
         return rule(
             folded_log_odds((0.4, 0.5)[-level], extent=24 / min(phi, 1.0)),
-            rules.whole_line((0.25, 0.3)[-level], centre=0.0, scale=1e-4, reach=7 * SPREAD),
+            rules.whole_line((0.25, 0.3)[-level], centre=0.0, scale=1e-5, reach=7 * SPREAD),
             rules.panels(edges, (5, 4)[-level]),
         )
 

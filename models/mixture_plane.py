@@ -57,12 +57,13 @@ def plane_mixture() -> Model:
     def nodes(data: Data, level: int) -> Nodes:
         def log_density(logit, middle, gap):
             c = middle - gap / (1 + np.exp(-logit))
-            return rules.log_normal_density(c, c + gap, scale=SPREAD) + np.log(2 * math.pi * gap)
+            offset = -0.5 * math.log(4 * math.pi * SPREAD**2)  # ∫ N(m; 0, 2²)² dm, both components off the line by m
+            return rules.log_normal_density(c, c + gap, scale=SPREAD) + np.log(2 * math.pi * gap) + offset
 
-        edges = np.concatenate([rules.graded_edges(2.0**-12, 1.0), [2.0, 3.0, 5.0, 8.0, 12.0, 20.0]])
+        edges = np.concatenate([rules.graded_edges(2.0**-15, 1.0), [2.0, 3.0, 5.0, 8.0, 12.0, 20.0]])
         points, log_weights = rules.tensor(
             folded_log_odds((0.4, 0.5)[-level], extent=24.0),
-            rules.whole_line((0.25, 0.3)[-level], centre=0.0, scale=1e-4, reach=7 * SPREAD),
+            rules.whole_line((0.25, 0.3)[-level], centre=0.0, scale=1e-5, reach=7 * SPREAD),
             rules.panels(edges, (5, 4)[-level]),
             log_density=log_density,
         )
@@ -72,8 +73,8 @@ def plane_mixture() -> Model:
         return Nodes(np.stack([logit, c + gap, c], axis=1), log_weights[keep])
 
     def population(points, t, data):
-        """N(offset; 0, 2²)² is the prior of the common offset; its loss is ½ offset²."""
-        offset = -0.5 * jnp.log(2 * math.pi * SPREAD**2) - 0.5 * jnp.log(2 + t * SPREAD**2)
+        """The offset has the density ∝ N(m; 0, 2²)² and the loss ½ m²."""
+        offset = -0.5 * jnp.log1p(0.5 * t * SPREAD**2)
         return offset - t * along(points[:, 0], points[:, 1], points[:, 2])
 
     def apart(w):

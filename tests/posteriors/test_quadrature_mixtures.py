@@ -245,6 +245,7 @@ def slopes(name: str, low: float, high: float):
         ("hidden-spin-3", 1e5, 1e8),
         ("binomial-mixture-2", 1e5, 1e8),
         ("latent-class-2", 1e3, 1e7),
+        ("mixture-2-plane", 1e6, 1e11),
     ],
 )
 def test_the_population_integral_decays_with_the_exact_coefficient(name, low, high):
@@ -266,6 +267,16 @@ def test_the_population_integral_decays_with_the_exact_coefficient(name, low, hi
 def test_the_densities_of_tables_integrate_to_one():
     for name in ("latent-class-2", "topic-2-2-2"):
         assert population(catalogue.get(name), [0.0])["log_z"][0] == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_long_data_set_is_taken_in_parts():
+    """The product of factors up to 2 would overflow at 1025 of them."""
+    problem = named("mixture-symmetric", 2500)
+    w = {"b": np.array([0.01, 0.4, 3.0])}
+    with jax.enable_x64(True):
+        got = problem.model.integral.log_likelihood(w["b"][:, None], 1.0, problem.kwargs)
+    by_hand = oracles.negative_log_likelihood("mixture-symmetric", w, problem.kwargs)
+    np.testing.assert_allclose(-np.asarray(got), by_hand, rtol=1e-12)
 
 
 def test_a_count_beyond_the_rule_is_refused():
