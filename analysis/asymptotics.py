@@ -74,9 +74,9 @@ class Asymptotics:
     Attributes
     ----------
     value, error : float
-        λ, and the sum of: the largest difference between fits (numbers of poles, windows) that hold about as
-        well, the difference that the last three decades make, and what errors in log Z can do. It is a range,
-        not a standard deviation.
+        λ, and the sum of: the largest difference between fits (numbers of poles, windows) that hold about as well, the
+        difference that the last three decades make, what errors in log Z can do, and, if m is not decided, what
+        another m makes of λ. It is a range, not a standard deviation.
     multiplicity : int
         The smallest m whose score is at most `MARGIN` times the best, or 1.
     margin : float
@@ -188,12 +188,14 @@ def decay(
     peers = [fit for t in near if (fit := _refitted(x, y, noise, t))]
     spread = max((abs(f.value - chosen.value) for f in peers), default=0.0)
     higher = [f for f in best.values() if f.order > winner]
+    left = [f for f in higher if _miss(f) <= MARGIN * _miss(chosen) and f.share >= NEGLIGIBLE]
+    other = max((abs(f.value - chosen.value) for f in left), default=0.0)
     return Asymptotics(
         value=chosen.value,
-        error=spread + chosen.moved + chosen.rounding * _miss(chosen),
+        error=spread + chosen.moved + chosen.rounding * _miss(chosen) + other,
         multiplicity=winner,
         margin=min((_miss(f) for f in best.values() if f.order < winner), default=math.inf) / _miss(chosen),
-        decided=all(_miss(f) > MARGIN * _miss(chosen) or f.share < NEGLIGIBLE for f in higher),
+        decided=not left,
         decades=float(math.log10(t[-1] / t[0])),
         evidence=tuple(Evidence(f.order, f.value, f.score, f.residual, f.share, f.shifts) for f in best.values()),
     )

@@ -29,7 +29,8 @@ SURVIVE = 0.5
 """Share of particles that a level keeps, in the pilot run that sets the levels."""
 MOST_LEVELS = 600
 ROUNDING = 0.01
-"""The curve ends where a change of a few units in the last place moves K by this share of ε, on average."""
+"""The curve ends where a change of a few units in the last place moves K by this share of ε, on average, or this share
+of the particles has K ≤ 0."""
 DISAGREE = 0.5
 """Standard deviation of log V over replicates, in nats, from which it is flagged."""
 
@@ -59,7 +60,13 @@ class Volume:
 
 
 def volume(
-    model: Model, lowest: float = 1e-12, particles: int = 4096, replicates: int = 8, sweeps: int = 10, seed: int = 0
+    model: Model,
+    lowest: float = 1e-12,
+    particles: int = 4096,
+    replicates: int = 8,
+    sweeps: int = 10,
+    levels: int = MOST_LEVELS,
+    seed: int = 0,
 ) -> Volume:
     """Return the prior volume of {K < ε} from ε of the order of K at the prior down to ``lowest``.
 
@@ -79,6 +86,8 @@ def volume(
         Independent runs, at least 2: their spread is the error.
     sweeps : int
         Moves of each particle at each level.
+    levels : int
+        Most levels, from 1 to `MOST_LEVELS`, each of which halves the volume: the curve ends there if not before.
     seed : int
 
     Returns
@@ -102,13 +111,14 @@ def volume(
         raise InputError(f"lowest={lowest!r}: allowed is 0 < lowest < 1")
     whole("replicates", replicates, 2)
     whole("sweeps", sweeps, 1)
+    whole("levels", levels, 1, MOST_LEVELS)
     whole("seed", seed, 0)
     if whole("particles", particles, 64) % 2:
         raise InputError(f"particles={particles!r}: allowed is an even number")
     keep_compiled_programs()
     with x64():
         target = _Target(model)
-        begin, run = jax.jit(partial(_begin, target, particles)), jax.jit(partial(_descend, target, sweeps))
+        begin, run = jax.jit(partial(_begin, target, particles)), jax.jit(partial(_descend, target, sweeps, levels))
         keys = jax.random.split(jax.random.PRNGKey(seed), (replicates + 1, 2))
         pilot = run(keys[0, 1], begin(keys[0, 0]), lowest, True, _nothing())
         runs = [jax.tree.map(np.asarray, run(one[1], begin(one[0]), lowest, False, pilot)) for one in keys[1:]]
@@ -126,7 +136,7 @@ def volume(
     frame = pd.DataFrame({"epsilon": epsilon, "log_volume": mean, "mcse": mcse, "acceptance": acceptance})
     flags = []
     if epsilon[-1] > lowest:
-        flags.append(f"ends at {epsilon[-1]:.1e}: rounding in K" if count < MOST_LEVELS else "out of levels")
+        flags.append(f"ends at {epsilon[-1]:.1e}: " + ("rounding in K" if count < levels else "no more levels"))
     if np.std(curves[:, -1], ddof=1) > DISAGREE:
         flags.append(f"replicates differ by {np.std(curves[:, -1], ddof=1):.1f} nats")
     return Volume(frame, curves, model.name, tuple(flags))
@@ -164,7 +174,7 @@ def _begin(target: _Target, particles: int, key):
     return (z, *target(z)), jnp.std(z, axis=0)
 
 
-def _descend(target: _Target, sweeps: int, key, begun, lowest, free, plan):
+def _descend(target: _Target, sweeps: int, levels: int, key, begun, lowest, free, plan):
     """Confine a swarm to smaller and smaller ε; return the record of it.
 
     ``free`` is the pilot, which sets its levels and learns its proposals; else both are those of ``plan``.
@@ -175,7 +185,7 @@ def _descend(target: _Target, sweeps: int, key, begun, lowest, free, plan):
     def going(state):
         level, _, _, held, noise = state
         above = (level == 0) | (held["epsilon"][level - 1] > lowest)
-        return jnp.where(free, above & (level < MOST_LEVELS) & (noise < ROUNDING), level < plan["count"])
+        return jnp.where(free, above & (level < levels) & (noise < ROUNDING), level < plan["count"])
 
     def step(state):
         level, (z, excess, log_prior), key, held, _ = state
@@ -190,7 +200,7 @@ def _descend(target: _Target, sweeps: int, key, begun, lowest, free, plan):
         swarm = (z[chosen], excess[chosen], log_prior[chosen])
         swarm, counts = propose(target, swarm, epsilon, table, spread, sweeps, move)
         nudged, _ = target(swarm[0] * (1 + 2.0**-50))
-        noise = jnp.mean(jnp.minimum(jnp.abs(nudged - swarm[1]) / epsilon, 1.0))
+        noise = jnp.mean(jnp.minimum(jnp.abs(nudged - swarm[1]) / epsilon, 1.0) + (swarm[1] <= 0))
         held = {
             "epsilon": held["epsilon"].at[level].set(epsilon),
             "share": held["share"].at[level].set(count / particles),

@@ -53,8 +53,8 @@ Made by `make validate-catalogue` with singular {__version__}. {exact} members c
 −λ L + log(polynomial of degree m − 1 in L + further poles), L = log t, are made for m = 1 to 5 with the same number of
 terms each; a fit is made without the last three decades and scored on the whole curve, in units of the stated
 error of log Z. A score near 1 is as good as the data; m is the least whose score is within a factor of 3 of the best.
-The error of λ is a range: what other windows and numbers of poles that score about as well make of it, and what the
-stated errors of log Z can do. A measurement agrees if λ lies in that range and m is the same. m is *open* if a
+The error of λ is a range: what other windows, numbers of poles and open m that score about as well make of it, and what
+the stated errors of log Z can do. A measurement agrees if λ lies in that range and m is the same. m is *open* if a
 larger m scores as well with a logarithm that has more than 1 % of Z.
 
 **Splitting.** The prior volume of {{K < ε}} by multilevel splitting, eight independent replicates. Fitted is

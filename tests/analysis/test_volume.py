@@ -1,0 +1,198 @@
+"""Measured volumes of {K < ε} against closed forms, in units of their own errors; λ and m from noisy curves."""
+
+import itertools
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pandas as pd
+import pytest
+from scipy import integrate, special, stats
+
+from singular.analysis import Volume, growth, volume
+from singular.analysis.volume_law import DECIDED
+from singular.errors import InputError
+from singular.models.base import Model
+
+CHECKED = 4.0
+"""Errors within which every level must lie; each case looks at about a hundred, most of them correlated."""
+
+
+def model(priors, excess_loss, dim):
+    """A model that is only its prior and its K: what `volume` uses."""
+
+    def density(y=None):
+        for name, prior in priors.items():
+            numpyro.sample(name, prior)
+        numpyro.sample("y", dist.Normal(0.0, 1.0), obs=y)
+
+    return Model("toy", "toy", density, lambda key, n: {"y": np.zeros(n)}, dim, excess_loss=excess_loss)
+
+
+def normals(*shape):
+    prior = dist.Normal(jnp.zeros(shape), 1.0)
+    return prior.to_event(len(shape)) if shape else prior
+
+
+def product_volume(epsilon):
+    """Pr(w1² w2² < 2ε), one factor integrated out."""
+
+    def inner(s, e):
+        u = math.exp(s)
+        return 2 * u * stats.norm.pdf(u) * special.erf(math.sqrt(e) / u)
+
+    return _integrals(inner, epsilon, lambda e: 0.5 * math.log(e))
+
+
+def rank_one_volume(epsilon):
+    """Pr(|a|² |b|² < 2ε), a and b normal in the plane: |a|²/2 and |b|²/2 are exponential."""
+
+    def inner(s, e):
+        v = math.exp(s)
+        return v * math.exp(-v) * -math.expm1(-e / (2 * v))
+
+    return _integrals(inner, epsilon, math.log)
+
+
+def powers_volume(epsilon):
+    """Pr(u² + v⁴ < ε)."""
+
+    def inner(s, e):
+        v = math.exp(s)
+        room = e - v**4
+        return 2 * v * stats.norm.pdf(v) * special.erf(math.sqrt(room / 2)) if room > 0 else 0.0
+
+    return _integrals(inner, epsilon, lambda e: 0.25 * math.log(e))
+
+
+def _integrals(inner, epsilon, centre):
+    out = []
+    for e in epsilon:
+        middle = centre(e)
+        edges = [-45.0, middle - 3, middle, middle + 3, 3.5]
+        parts = [integrate.quad(inner, a, b, args=(e,), limit=200)[0] for a, b in itertools.pairwise(edges) if a < b]
+        out.append(math.log(sum(parts)))
+    return np.array(out)
+
+
+def edge_volume(epsilon):
+    """Pr(p q² < ε), p ~ Beta(2, 3), q uniform: min(1, √(ε/p)) on average."""
+
+    def inner(p, e):
+        return stats.beta.pdf(p, 2, 3) * math.sqrt(e / p)
+
+    inside = [integrate.quad(inner, min(e, 1.0), 1, args=(e,), limit=400)[0] for e in epsilon]
+    return np.log(stats.beta.cdf(np.minimum(epsilon, 1.0), 2, 3) + inside)
+
+
+CASES = {
+    "product": (model({"a": normals(), "b": normals()}, lambda w: 0.5 * (w["a"] * w["b"]) ** 2, 2), product_volume),
+    "rank one": (
+        model(
+            {"a": normals(2), "b": normals(2)},
+            lambda w: 0.5 * jnp.sum(w["a"] ** 2, axis=-1) * jnp.sum(w["b"] ** 2, axis=-1),
+            4,
+        ),
+        rank_one_volume,
+    ),
+    "quadratic": (
+        model({"w": normals(5)}, lambda w: 0.5 * jnp.sum(w["w"] ** 2, axis=-1), 5),
+        lambda epsilon: stats.chi2.logcdf(2 * epsilon, 5),
+    ),
+    "powers": (
+        model({"u": normals(), "v": normals()}, lambda w: w["u"] ** 2 + w["v"] ** 4, 2),
+        powers_volume,
+    ),
+    "on an edge": (  # the prior is not flat on the unconstrained space, and the truth is at infinity there
+        model({"p": dist.Beta(2.0, 3.0), "q": dist.Uniform(0.0, 1.0)}, lambda w: w["p"] * w["q"] ** 2, 2),
+        edge_volume,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in ("product", "on an edge") else pytest.mark.slow) for name in CASES]
+)
+def test_the_volume_is_right_within_its_error(name):
+    toy, exact = CASES[name]
+    measured = volume(toy, lowest=1e-8, particles=1024, replicates=8, seed=3)
+    frame = measured.frame
+    z = (frame.log_volume - exact(frame.epsilon.to_numpy())) / frame.mcse
+    assert np.abs(z).max() < CHECKED
+    assert frame.mcse.iloc[-1] < 0.25  # and not right by being vague
+    assert frame.epsilon.iloc[-1] == 1e-8 and measured.flags == ()
+    assert (np.diff(frame.epsilon) < 0).all() and measured.curves.shape == (8, len(frame))
+
+
+@pytest.mark.slow
+def test_the_curve_ends_where_rounding_would_show():
+    """K computed as a difference of two numbers of size one is noise below 1e-16."""
+    toy = model({"w": normals()}, lambda w: (1.0 + w["w"] ** 2) - 1.0, 1)
+    measured = volume(toy, lowest=1e-25, particles=256, replicates=2)
+    assert 1e-14 < measured.frame.epsilon.iloc[-1] < 1e-10
+    assert "rounding" in measured.flags[0]
+
+
+def test_one_seed_one_curve():
+    toy = CASES["product"][0]
+    a, b, c = (volume(toy, lowest=1e-2, particles=1024, replicates=2, seed=seed).curves for seed in (1, 1, 2))
+    assert np.array_equal(a, b) and not np.array_equal(a[:, : c.shape[1]], c[:, : a.shape[1]])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "value", "multiplicity"), [("product", 0.5, 2), ("rank one", 1.0, 2), ("powers", 0.75, 1)]
+)
+def test_lambda_and_m_of_thin_sets(name, value, multiplicity):
+    fit = growth(volume(CASES[name][0], lowest=1e-18, particles=2048, replicates=8, seed=5))
+    assert abs(fit.value - value) < 3 * fit.error < 0.1
+    assert fit.chi_squared[multiplicity] - min(fit.chi_squared.values()) < DECIDED
+    assert fit.chi_squared[multiplicity] < fit.chi_squared[3 - multiplicity] - DECIDED
+
+
+def noisy(value, multiplicity, seed, deviation=0.005, levels=60, offset=1.0):
+    """A curve with m and λ as given, each increment of each of eight replicates off by a normal error."""
+    rng = np.random.default_rng([seed, multiplicity])
+    x = np.linspace(2.0, 2.0 + 0.7 / value * levels, levels)
+    exact = -value * x + (multiplicity - 1) * np.log(x + offset)
+    curves = exact + np.cumsum(rng.normal(0.0, deviation, (8, levels)), axis=1)
+    frame = pd.DataFrame({"epsilon": np.exp(-x), "log_volume": curves.mean(axis=0), "mcse": 0.0})
+    return Volume(frame, curves, "synthetic")
+
+
+@pytest.mark.parametrize(("value", "multiplicity"), [(0.5, 1), (0.5, 2), (0.75, 1), (1.0, 2)])
+def test_the_law_of_a_noisy_curve(value, multiplicity):
+    """Over seeds: the right m never loses by more than the stated bar, and λ is within its errors."""
+    z = []
+    for seed in range(6):
+        fit = growth(noisy(value, multiplicity, seed))
+        lead = fit.chi_squared[multiplicity] - min(fit.chi_squared.values())
+        assert lead < DECIDED
+        z.append((fit.value - value) / fit.error)
+    assert np.abs(z).max() < 3.5
+
+
+def test_more_noise_leaves_m_open():
+    assert growth(noisy(0.5, 2, 0)).decided
+    assert not growth(noisy(0.5, 2, 0, deviation=0.2)).decided
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"lowest": 2.0}, "lowest"), ({"lowest": math.nan}, "lowest"), ({"particles": 65}, "even"),
+     ({"particles": 2}, "particles"),
+     ({"replicates": 1}, "replicates"), ({"sweeps": 0}, "sweeps"), ({"seed": -1}, "seed"),
+     ({"levels": 0}, "levels")],
+)  # fmt: skip
+def test_what_is_refused(changes, said):
+    with pytest.raises(InputError, match=said):
+        volume(CASES["product"][0], **changes)
+
+
+def test_a_model_without_excess_loss_and_a_short_curve_are_refused():
+    with pytest.raises(InputError, match="excess loss"):
+        volume(model({"w": normals()}, None, 1))
+    with pytest.raises(InputError, match="at least 6"):
+        growth(noisy(0.5, 1, 0, levels=5))
