@@ -126,17 +126,18 @@ def volume(
         count = int(pilot["count"])
     epsilon = pilot["epsilon"][:count]
     shares = np.stack([r["share"][:count] for r in runs])
-    with np.errstate(divide="ignore"):
-        curves = np.cumsum(np.log(shares), axis=1)
-    if count == 0 or not np.isfinite(curves).all():
+    alive = int(np.argmax(np.append((shares == 0).any(axis=0), True)))
+    if alive == 0:
         raise InputError(f"particles={particles}: a replicate of {model.name!r} lost all of them; more are needed")
+    epsilon, curves = epsilon[:alive], np.cumsum(np.log(shares[:, :alive]), axis=1)
     mean = logsumexp(curves, axis=0) - math.log(replicates)
     mcse = np.std(np.exp(curves - mean), axis=0, ddof=1) / math.sqrt(replicates)
-    acceptance = np.mean([r["acceptance"][:count] for r in runs], axis=0)
+    acceptance = np.mean([r["acceptance"][:alive] for r in runs], axis=0)
     frame = pd.DataFrame({"epsilon": epsilon, "log_volume": mean, "mcse": mcse, "acceptance": acceptance})
     flags = []
     if epsilon[-1] > lowest:
-        flags.append(f"ends at {epsilon[-1]:.1e}: " + ("rounding in K" if count < levels else "no more levels"))
+        why = "a replicate died out" if alive < count else "rounding in K" if count < levels else "no more levels"
+        flags.append(f"ends at {epsilon[-1]:.1e}: {why}")
     if np.std(curves[:, -1], ddof=1) > DISAGREE:
         flags.append(f"replicates differ by {np.std(curves[:, -1], ddof=1):.1f} nats")
     return Volume(frame, curves, model.name, tuple(flags))
