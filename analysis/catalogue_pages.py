@@ -51,7 +51,12 @@ def call(model: Model) -> str:
     >>> call(get("product"))
     'models.monomial(exponents=[1, 1])'
     """
-    return f"models.{model.builder}({', '.join(f'{name}={value!r}' for name, value in model.arguments.items())})"
+    return f"models.{model.builder}({', '.join(f'{name}={_literal(v)}' for name, v in model.arguments.items())})"
+
+
+def _literal(value: object) -> str:
+    """Return a JSON value as Python, its strings in double quotes as the style has it."""
+    return repr(value).replace("'", '"')
 
 
 def page(model: Model) -> str:

@@ -14,7 +14,7 @@ from singular.analysis.cases import Outcome
 from singular.analysis.report import Picture, Section, Table, render
 from singular.analysis.tables import readable
 from singular.models import real
-from singular.models.product import CROSSING
+from singular.models.crossings.product import CROSSING
 from singular.posteriors import store
 
 SCATTERED = 3000

@@ -38,8 +38,7 @@ def whole(argument: str, value: object, least: int, most: int | None = None) -> 
     InputError
         Naming the argument, the value and what is allowed.
     """
-    number = isinstance(value, int) and not isinstance(value, bool)
-    if not number or value < least or (most is not None and value > most):
+    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{argument}={value!r}: allowed is a whole number {allowed}")
     return value

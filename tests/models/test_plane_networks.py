@@ -13,12 +13,12 @@ from jax.flatten_util import ravel_pytree
 from scipy.optimize import minimize
 
 from singular.errors import InputError
-from singular.models.exponential_network import exponential_network
-from singular.models.relu_network import relu_network
-from singular.models.superposition import superposition
-from singular.models.superposition_loss import mean_squared_error, polygon
-from singular.models.tanh_network import tanh_network
-from singular.models.two_phase_relu import two_phase_relu
+from singular.models.networks.exponential_network import exponential_network
+from singular.models.networks.relu_network import relu_network
+from singular.models.networks.superposition import superposition
+from singular.models.networks.superposition_loss import mean_squared_error, polygon
+from singular.models.networks.tanh_network import tanh_network
+from singular.models.networks.two_phase_relu import two_phase_relu
 
 
 def eigenvalues(function, parameters):
@@ -108,7 +108,7 @@ def test_four_of_nine_are_felt_where_one_unit_is_off():
 
 
 def test_the_rule_for_the_square_against_a_finer_one(monkeypatch):
-    module = importlib.import_module("singular.models.two_phase_relu")
+    module = importlib.import_module("singular.models.networks.two_phase_relu")
     rng = np.random.default_rng(0)
     p = {k: rng.standard_normal((20, *shape)) for k, shape in (("w", (2, 2)), ("b", (2,)), ("q", (2,)), ("c", ()))}
     used = np.asarray(two_phase_relu(1.26).excess_loss(p))

@@ -19,7 +19,7 @@ from scipy import stats
 
 from singular import models, posteriors
 from singular.models import Problem
-from singular.models.two_wells import FLAT, SHARP
+from singular.models.crossings.two_wells import FLAT, SHARP
 from singular.posteriors import exchange
 from singular.posteriors.ladder import ladder
 

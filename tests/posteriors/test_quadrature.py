@@ -18,8 +18,8 @@ from scipy.stats import norm
 from singular.errors import InputError
 from singular.models import catalogue
 from singular.models.base import Model
-from singular.models.product import monomial
-from singular.models.tanh_network import tanh_network
+from singular.models.crossings.product import monomial
+from singular.models.networks.tanh_network import tanh_network
 from singular.posteriors.quadrature import quadrature
 from tests import oracles
 
@@ -256,7 +256,7 @@ def test_reduced_rank_against_draws_of_the_other_factor(seed):
 
 
 def test_the_error_of_a_randomised_rule_covers(monkeypatch):
-    reduced_rank = importlib.import_module("singular.models.reduced_rank")
+    reduced_rank = importlib.import_module("singular.models.linear_networks.reduced_rank")
 
     def frames(log2_points):
         monkeypatch.setattr(reduced_rank, "LOG2_POINTS", log2_points)

@@ -12,10 +12,10 @@ from scipy.special import k0, logsumexp, ndtr
 from scipy.stats import chi, ncx2, norm
 
 from singular.errors import InputError
-from singular.models import linear_oracle, linear_scales, linear_truth
-from singular.models.deep_linear import deep_linear
-from singular.models.matrix_factor import matrix_factor
-from singular.models.reduced_rank import reduced_rank
+from singular.models.linear_networks import linear_oracle, linear_scales, linear_truth
+from singular.models.linear_networks.deep_linear import deep_linear
+from singular.models.linear_networks.matrix_factor import matrix_factor
+from singular.models.linear_networks.reduced_rank import reduced_rank
 from singular.posteriors.quadrature import population, quadrature
 from tests import oracles
 

@@ -13,9 +13,9 @@ import pytest
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from singular.models.exponential_network import exponential_network
-from singular.models.relu_network import relu_network
-from singular.models.tanh_network import tanh_network
+from singular.models.networks.exponential_network import exponential_network
+from singular.models.networks.relu_network import relu_network
+from singular.models.networks.tanh_network import tanh_network
 from singular.posteriors.quadrature import population, quadrature
 from tests import oracles
 from tests.by_hand import LIKELIHOODS
@@ -168,7 +168,7 @@ def test_the_population_starts_with_the_prior_mean_of_the_excess_loss(model):
 
 def test_a_wrong_panel_is_seen(monkeypatch):
     """The stated error grows when the panels are too coarse for the ridge at the true inner weight."""
-    module = importlib.import_module("singular.models.tanh_network")
+    module = importlib.import_module("singular.models.networks.tanh_network")
     problem = problem_of(tanh_network(2, 1), n=500)
     good = quadrature(problem, 1.0).at(1.0)
     monkeypatch.setattr(module, "ORDERS", {2: (3, 2)})

@@ -15,13 +15,13 @@ from scipy.stats import gamma, halfnorm, multivariate_normal, multivariate_t, no
 
 from singular.models import catalogue
 from singular.models.base import Model
-from singular.models.boundary import boundary_multinomial
-from singular.models.hadamard import hadamard_regression
-from singular.models.normal import normal_unknown_covariance
-from singular.models.product import monomial
-from singular.models.rank_deficient import rank_deficient_regression
-from singular.models.squares import squares_regression
-from singular.models.sum_of_powers import sum_of_powers
+from singular.models.crossings.hadamard import hadamard_regression
+from singular.models.crossings.product import monomial
+from singular.models.crossings.squares import squares_regression
+from singular.models.crossings.sum_of_powers import sum_of_powers
+from singular.models.regular.boundary import boundary_multinomial
+from singular.models.regular.normal import normal_unknown_covariance
+from singular.models.regular.rank_deficient import rank_deficient_regression
 from singular.posteriors.quadrature import quadrature
 from tests import oracles
 from tests.by_hand import LIKELIHOODS

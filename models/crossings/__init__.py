@@ -1,0 +1,1 @@
+"""Functions of few parameters whose zeros cross, bend or stand apart."""

@@ -1,0 +1,1 @@
+"""Quadrature rules and closed forms that the oracles are built from."""

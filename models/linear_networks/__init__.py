@@ -1,0 +1,1 @@
+"""Products of matrices: reduced rank, deep linear networks, matrix factors, factor analysis."""

@@ -1,0 +1,1 @@
+"""Mixtures and models with hidden states."""
