@@ -16,12 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import logsumexp
 
-from singular.analysis.volume import Volume
+from singular.analysis.volume import DISAGREE, Volume
 from singular.errors import InputError
 
 ORDERS = (1, 2, 3, 4)
 SHIFTS = (0.25, 0.5, 1.0)
 """Distances δ from λ to the next pole that are tried, beside none."""
+LEAST = 6 * math.log(10)
+"""Least length of a curve, in L: six decades. Beyond, it is used as long as the replicates agree (`DISAGREE`)."""
 OFFSETS = np.linspace(-3.0, 5.0, 33)
 """Values of b: the scale of ε, within factors of e^−3 and e^5."""
 STARTS = (0.1, 0.3, 0.5)
@@ -94,10 +96,15 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
         If the curve is shorter.
     """
     x = -np.log(measured.frame["epsilon"].to_numpy())
-    decades = float((x[-1] - max(x[0], 0.0)) / math.log(10))
-    if decades < 6:
-        raise InputError(f"measured is {decades:.1f} decades long: allowed is a curve of at least 6")
-    curves = measured.curves
+    first = max(x[0], 0.0)
+    if x[-1] - first < LEAST:
+        raise InputError(
+            f"measured is {(x[-1] - first) / math.log(10):.1f} decades long: allowed is a curve of at least 6"
+        )
+    calm = np.logical_and.accumulate(np.std(measured.curves, axis=0, ddof=1) <= DISAGREE) | (x - first < LEAST)
+    calm[np.argmin(calm) if not calm.all() else -1] = True  # the level that completes the least length
+    x, curves = x[calm], measured.curves[:, calm]
+    decades = float((x[-1] - first) / math.log(10))
     best = {order: _best(x, curves, order, STARTS[0]) for order in orders}
     ranked = sorted(orders, key=lambda order: best[order][0])
     winner = ranked[0]

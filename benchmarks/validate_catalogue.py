@@ -49,7 +49,7 @@ TOLERANCES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """The curve of log Z is cut where its stated error grows beyond the first of these that leaves ten decades."""
 DECADES = 10.0
 """Least length of a curve of log Z."""
-LOWEST, LEVELS = 1e-14, 90
+LOWEST, LEVELS = 1e-14, 65
 """Splitting goes down to this ε, or until the volume has been halved this many times."""
 VAGUE = 0.05
 """A measurement whose error is more than this share of λ says too little to agree."""
@@ -102,6 +102,7 @@ def by_splitting(model: Model) -> dict[str, Any]:
     return {
         **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
         "scores": fit.chi_squared, "values": fit.values, "limit": SIGMAS * fit.error, "increments": fit.increments,
+        "decades": fit.decades,
     }  # fmt: skip
 
 
