@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from singular.errors import InputError, whole
+from singular.errors import whole
 from singular.models.base import Bound, LearningCoefficient
+from singular.models.coefficients.arguments import rational
 
 DERIVATION = (
     "polynomial moments bound K from below and Taylor's formula from above, so that a redundant component adds "
@@ -221,12 +222,4 @@ def _checked(components, true_components, parameters, concentration) -> tuple[in
     h = whole("components", components, least=1)
     r = whole("true_components", true_components, least=1, most=h)
     n = whole("parameters", parameters, least=1)
-    try:
-        if isinstance(concentration, bool):
-            raise TypeError
-        phi = Fraction(concentration)
-    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-        phi = Fraction(0)
-    if phi <= 0:
-        raise InputError(f"concentration={concentration!r}: allowed is a positive number, or one as text like '1/2'")
-    return h, r, n, phi
+    return h, r, n, rational("concentration", concentration)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from singular.errors import InputError, whole
+from singular.errors import whole
 from singular.models.base import LearningCoefficient
+from singular.models.coefficients.arguments import rational
 
 QUOTIENT = (
     "K depends on the parameters through a map of constant rank, and is positive definite in its image: regular after "
@@ -167,20 +168,3 @@ def zero_inflated(concentration: float | str = 1, parameters: int = 1) -> Learni
         "(Watanabe 2009, Algebraic Geometry and Statistical Learning Theory)",
         conditions="true share 0, prior of the share Beta(α, ·), prior of the others positive at the truth",
     )
-
-
-def rational(argument: str, value: float | str) -> Fraction:
-    """Return a positive number as a fraction: an int, a float (exactly as it is stored), or a string such as ``"1/3"``.
-
-    Raises
-    ------
-    InputError
-        If it is not a positive finite number.
-    """
-    try:
-        number = None if isinstance(value, bool) else Fraction(value)
-    except (ValueError, TypeError, OverflowError, ZeroDivisionError):
-        number = None
-    if number is None or number <= 0:
-        raise InputError(f"{argument}={value!r}: allowed is a positive number, or a fraction as a string")
-    return number

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from singular.errors import whole
 from singular.models.base import Data, Integral, LearningCoefficient, Model, family
 from singular.models.coefficients import multinomial_boundary, normal_crossing
-from singular.models.coefficients.regular import rational
+from singular.models.coefficients.arguments import rational
 from singular.models.draws import standard_normals
 from singular.models.integrals.closed_form import one_node, stirling_remainder
 from singular.models.integrals.collapse import log_noise

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_LISTED = 60
+"""An error lists no more allowed names than that."""
+
 
 class SingularError(Exception):
     """Base of every error that ``singular`` raises on purpose."""
@@ -23,11 +26,14 @@ class SamplingError(SingularError, RuntimeError):
 
 
 def unknown_name(argument: str, value: object, allowed: Iterable[str]) -> InputError:
-    """Return the error for a name that is not one of ``allowed``, with the nearest one."""
+    """Return the error for a name that is not one of ``allowed``, with the nearest one; a long list is cut short."""
     names = sorted(allowed)
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return InputError(f"{argument}={value!r} is not known{hint} Allowed: {', '.join(names)}")
+    near = difflib.get_close_matches(str(value), names, n=8, cutoff=0.4)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    listed = ", ".join(names)
+    if len(names) > MOST_LISTED:
+        listed = f"one of {len(names)} names, such as {', '.join(near or names[:8])}"
+    return InputError(f"{argument}={value!r} is not known{hint} Allowed: {listed}")
 
 
 def whole(argument: str, value: object, least: int, most: int | None = None) -> int:
