@@ -22,6 +22,8 @@ from singular.models.problem import Problem
 DRAWS = 4096
 COVERED = 0.99
 """Share of the prior's draws that the box takes in along each axis."""
+NEAR_EDGE = 0.02
+"""An edge of the support that is nearer to the box than this share of its width is drawn: optima may lie on it."""
 ZERO = 1e-12
 """K below it, in nats an observation, counts as zero; or ten times what K is at the known optimum, if that is more."""
 GOLDEN = (np.sqrt(5.0) - 1) / 2
@@ -103,6 +105,10 @@ def plane_of(model: Model) -> Plane | None:
     drawn = flat(map_rows(problem.parts.constrain, draws))
     low, high = np.quantile(drawn, [(1 - COVERED) / 2, (1 + COVERED) / 2], axis=0)
     known = flat(optimum)
+    edges = [_edges(traced[site]["fn"].support, value.size - (site in closed)) for site, value in optimum.items()]
+    least, most = np.concatenate(edges, axis=1)
+    margin = NEAR_EDGE * (high - low)
+    low, high = np.where(low - margin < least, least, low), np.where(high + margin > most, most, high)
     return Plane(
         axes=axes,
         low=np.minimum(low, known[0]),
@@ -113,6 +119,12 @@ def plane_of(model: Model) -> Plane | None:
         optimum=known,
         slope=slope,
     )
+
+
+def _edges(support: Any, size: int) -> np.ndarray:
+    """Return the least and the greatest value of a site of bounded support, (2, size); infinite where it has none."""
+    ends = [getattr(support, "lower_bound", -np.inf), getattr(support, "upper_bound", np.inf)]
+    return np.repeat(np.array(ends, dtype=float)[:, None], size, axis=1)
 
 
 def _flattening(
