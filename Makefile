@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env lock study test quick lint validate validate-catalogue bench catalogue clean
+.PHONY: help env lock study test quick lint validate validate-catalogue validate-ladders bench catalogue clean
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -45,6 +45,9 @@ validate: $(READY) ## 40 seeds of every estimator against the exact answers; wri
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py
+
+validate-ladders: $(READY) ## the ladder at default settings on every member; writes docs/catalogue/LADDERS.md
+	$(BIN)/python benchmarks/validate_ladders.py
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
