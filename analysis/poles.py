@@ -6,7 +6,7 @@ exponents and are eliminated, so that the search is over λ and the δ_j alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ class PoleCurve:
         return float(np.sum(np.abs(np.linalg.pinv(columns / size / noise[:, None])[0]))) / float(size[0])
 
 
-def _basis(x: np.ndarray, order: int, poles: Sequence[int], shifts: Sequence[float]) -> np.ndarray:
+def _basis(x: np.ndarray, order: int, poles: Sequence[int], shifts: Iterable[float]) -> np.ndarray:
     """Return L^k for k < m, and t^(−δ_j) L^k for k < order of the further pole, without the common t^(−λ)."""
     leading = [x**k for k in range(order)]
     further = [np.exp(-d * x) * x**k for p, d in zip(poles, shifts, strict=True) for k in range(p)]

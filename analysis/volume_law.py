@@ -10,7 +10,7 @@ like a logarithm to noisy data, and m rests on there being none.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -176,7 +176,14 @@ def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
     return np.stack(columns, axis=1), (order - 1) * np.log((high + offset) / (low + offset))
 
 
-def _best(x, curves, order: int, start: float, shifts: Sequence[float | None] = (None, *SHIFTS), offsets=OFFSETS):
+def _best(
+    x,
+    curves,
+    order: int,
+    start: float,
+    shifts: Sequence[float | None] = (None, *SHIFTS),
+    offsets: Iterable[float] = OFFSETS,
+):
     """Return the least χ² of the mean curve, two added for a further term, and (b, δ) where it is."""
     steps = _increments(x, curves, start)
     scale = np.sqrt(steps.variance)
