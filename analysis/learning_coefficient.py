@@ -13,6 +13,7 @@ from singular.analysis import mbar
 from singular.analysis.diagnostics import all_flags, overlap_flags, pick_flags, rung_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
+from singular.analysis.mean_nll import reweighting_flags
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ def effective_learning_coefficient(
     ladder : DataTree
     betas : sequence of float, optional
         Where to estimate it, in (0, 1]: all rungs above 0 if not given. At β = 0 it is 0 by definition.
+        With ``"mbar"`` any grid, as dense as wanted and below the first rung too; points whose weight few
+        draws carry are flagged.
     method : str
         ``"rung"``: from the draws of each rung alone. ``"mbar"``: from the draws of all rungs, carried
         over to each β, rung or not; this one needs a ladder from β = 0.
@@ -175,7 +178,7 @@ def curve_estimates(draws: Draws, points: np.ndarray, method: str) -> list[Estim
                 target=_target(beta),
                 method="mbar",
                 beta=beta,
-                flags=found,
+                flags=(*found, *reweighting_flags(weights, beta)),
             )
         )
     return estimates
