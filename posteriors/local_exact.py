@@ -96,7 +96,7 @@ def monomial_local_coefficient(exponents: Sequence[int], gamma: float, t: float,
         log_potential = np.add.outer(log_potential, 2 * powers[1] * logs)
     potential = np.exp(log_potential)
     log_terms = log_prior - potential
-    share = np.exp(log_terms - np.asarray(logsumexp(log_terms)))
+    share = np.exp(np.asarray(log_terms - logsumexp(log_terms)))
     return float(np.sum(share * potential))
 
 
