@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +40,7 @@ class LocalProblem(Problem):
         """The parts of the problem, with another prior on the same unconstrained space."""
         with x64():
             parts = super().parts
-            # vectors, for a scalar would be written into the program and compiled anew
+            # vectors, for a scalar would be written into the program: compiled anew, and left out of data_hash
             centre, precision = jnp.asarray(self.centre), jnp.full(parts.dim, self.gamma)
 
             def split(z):
@@ -57,11 +56,6 @@ class LocalProblem(Problem):
                 split=hoist(split, centre),
                 prior_draw=hoist(prior_draw, jax.random.PRNGKey(0)),
             )
-
-    @cached_property
-    def data_hash(self) -> str:
-        """SHA-256 of the data, the centre and γ, 16 hexadecimal digits."""
-        return hashlib.sha256(repr((super().data_hash, self.centre, self.gamma)).encode()).hexdigest()[:16]
 
     @cached_property
     def reference(self) -> Reference:

@@ -33,6 +33,11 @@ def test_the_asymptotic_law_is_fitted_without_error(multiplicity):
     np.testing.assert_allclose(fitted, [1.75, 812.5, 2][: len(fitted)], rtol=1e-9)
 
 
+def test_the_weights_are_those_of_equal_relative_errors():
+    betas, mean = np.array([0.1, 0.2, 0.4, 1.0]), np.array([31.0, 24.0, 23.0, 20.0])
+    np.testing.assert_allclose(regression_contrast(betas, N) @ mean, np.polyfit(1 / betas, mean, 1, w=betas), rtol=1e-9)
+
+
 def test_the_law_is_the_derivative_of_the_free_energy():
     n, lam, m, step = 300, 0.5, 2, 1e-6
 

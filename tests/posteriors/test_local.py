@@ -56,6 +56,8 @@ def test_centre_and_gamma_are_arguments_of_the_compiled_program_and_part_of_the_
     assert one.parts.split.text == two.parts.split.text
     assert one.parts.prior_draw.text == two.parts.prior_draw.text
     assert len({problem.data_hash, one.data_hash, two.data_hash}) == 3
+    line = models.problem("monomial-2", n=20, seed=0)
+    assert len({localise(line, np.array([c]), g).data_hash for c in (0.0, 1.0) for g in (1.0, 2.0)}) == 4
     again = localise(models.problem("product", n=20, seed=0), np.zeros(2), 1.0)
     assert again.data_hash == one.data_hash
     assert one.reference.nll <= one.centre_nll
