@@ -15,11 +15,11 @@ from singular.analysis.learning_coefficient import learning_coefficient
 from singular.analysis.mean_nll import checked_points, mean_nll_estimates
 from singular.analysis.wbic import mean_nll
 from singular.errors import InputError
-from singular.models.problem import Problem
-from singular.posteriors.precision import x64
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from singular.models.problem import Problem
 
 
 def nll_at(problem: Problem, parameters: Mapping[str, Any] | np.ndarray) -> float:
@@ -37,6 +37,8 @@ def nll_at(problem: Problem, parameters: Mapping[str, Any] | np.ndarray) -> floa
     InputError
         If sites are missing, or the length is not d.
     """
+    from singular.posteriors.precision import x64
+
     with x64():
         z = problem.parts.unconstrain(dict(parameters)) if isinstance(parameters, Mapping) else parameters
         z = np.asarray(z, dtype=np.float64)

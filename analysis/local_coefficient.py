@@ -13,10 +13,11 @@ from singular.analysis.draws import Draws, read_draws, sample_stat
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.excess_coefficient import excess_coefficient
 from singular.errors import InputError
-from singular.posteriors.localise import LocalProblem
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from singular.posteriors.localise import LocalProblem
 
 MAXIMUM_DRIFT = 1.5
 """γ E‖z − z*‖²/d above which the draws have left the centre: the localiser alone gives 1, and a likelihood
@@ -111,6 +112,8 @@ def _pull(draws: Draws, squares: np.ndarray, i: int, found: tuple[str, ...]) -> 
 
 
 def _checked(ladder: xr.DataTree, problem: LocalProblem, beta: float | None) -> tuple[Draws, int]:
+    from singular.posteriors.localise import LocalProblem
+
     if not isinstance(problem, LocalProblem):
         raise InputError(f"problem={problem!r}: allowed is a problem made by posteriors.localise")
     held = ladder.attrs.get("data_hash")

@@ -12,11 +12,11 @@ from singular.analysis.estimate import Estimate, difference, estimate
 from singular.analysis.free_energy import free_energy
 from singular.analysis.wbic import wbic
 from singular.errors import InputError
-from singular.models.problem import Problem
-from singular.posteriors.layout import rung
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from singular.models.problem import Problem
 
 
 def wbic_offset(ladder: xr.DataTree, method: str = "mbar") -> Estimate:
@@ -95,6 +95,8 @@ def adjusted_wbic(ladder: xr.DataTree, problem: Problem) -> Estimate:
 
 def _per_observation(ladder: xr.DataTree, problem: Problem, beta: float) -> np.ndarray:
     """Return log p(y_i | w), (chain, draw, observation), summed over observed sites and trailing axes."""
+    from singular.posteriors.layout import rung
+
     sites = problem.parts.sites
     if set(sites.observed) != set(sites.sample_sizes) or len(set(sites.sample_sizes.values())) != 1:
         raise InputError(
