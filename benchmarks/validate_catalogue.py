@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import inspect
 import json
 import math
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ TOLERANCES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """The curve of log Z is cut where its stated error grows beyond the first of these that leaves ten decades."""
 DECADES = 10.0
 """Least length of a curve of log Z."""
-LOWEST, LEVELS = 1e-14, 60
+LOWEST, LEVELS = 1e-14, 90
 """Splitting goes down to this ε, or until the volume has been halved this many times."""
 VAGUE = 0.05
 """A measurement whose error is more than this share of λ says too little to agree."""
@@ -176,7 +176,7 @@ ROUTES = {
         lambda name, kept: grown(
             analysis.Volume(pd.DataFrame(kept["columns"]), np.array(kept["curves"]), name, tuple(kept["flags"]))
         ),
-        ("singular.analysis.moves", "singular.analysis.volume"),
+        ("singular.analysis.moves", "singular.analysis.splitting"),
     ),
 }
 
@@ -210,8 +210,8 @@ def fingerprint(model: Model, route: str) -> str:
         module = inspect.getmodule(function)
         digest.update(inspect.getsource(module).encode() if module else b"")
     for name in ROUTES[route].rests_on:
-        digest.update(inspect.getsource(sys.modules[name]).encode())
-    digest.update(inspect.getsource(ROUTES[route].curve).encode())
+        digest.update(inspect.getsource(importlib.import_module(name)).encode())
+    digest.update(f"{inspect.getsource(ROUTES[route].curve)}{SIZES}{LOWEST}{LEVELS}".encode())
     return digest.hexdigest()[:16]
 
 
