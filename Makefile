@@ -35,10 +35,10 @@ lint: $(READY) ## style, types and the one-way imports
 	$(BIN)/basedpyright --level error
 
 test: lint ## everything: style, types, imports, every test
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 quick: $(READY) ## the tests that take no more than a few seconds each
-	$(BIN)/pytest -q -m "not slow"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
 validate: $(READY) ## 40 seeds of every estimator against the exact answers; writes docs/validation.md
 	$(BIN)/python benchmarks/validate.py

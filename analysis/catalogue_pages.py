@@ -188,7 +188,8 @@ def _array(value: object) -> str:
     array = np.asarray(value, dtype=float)
     if array.size > ENTRIES:
         return f"an array of {' × '.join(map(str, array.shape))}, in `model.optimum`"
-    return str(np.vectorize(lambda v: float(f"{v:.4g}"), otypes=[float])(array).tolist())
+    rounding = 1e-12 * np.abs(array).max(initial=0.0)
+    return str(np.vectorize(lambda v: float(f"{v:.4g}") if abs(v) > rounding else 0.0, otypes=[float])(array).tolist())
 
 
 def _fraction(value: Fraction) -> str:

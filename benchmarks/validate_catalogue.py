@@ -13,19 +13,21 @@ against each other exactly (reductions, invariances), far beyond the members.
     make validate-catalogue                               # all members; writes docs/catalogue/CHECKS.md and CHECKS.csv
     python benchmarks/validate_catalogue.py --models tanh-2 product --out /tmp/checks
 
-A run goes on where it was stopped: finished members are read back from the folder ``out/validate-catalogue``, unless
-the model or the code of the routes has changed since.
+A run goes on where it was stopped: the curves of finished members are read back from the folder
+``out/validate-catalogue``, unless the model or the code that makes the curve has changed since.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import inspect
 import json
 import math
-import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,7 @@ TOLERANCES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2)
 """The curve of log Z is cut where its stated error grows beyond the first of these that leaves ten decades."""
 DECADES = 10.0
 """Least length of a curve of log Z."""
-LOWEST, LEVELS = 1e-14, 60
+LOWEST, LEVELS = 1e-14, 90
 """Splitting goes down to this ε, or until the volume has been halved this many times."""
 VAGUE = 0.05
 """A measurement whose error is more than this share of λ says too little to agree."""
@@ -65,16 +67,15 @@ BEYOND = tuple(
 """Models beyond the members: exact coefficients by formula that a cheap integral can check."""
 
 
-def by_quadrature(model: Model) -> dict[str, Any]:
-    """Measure λ and m from the decay of log Z(t)."""
-    frame = posteriors.population(model, SIZES)
+def decayed(frame: pd.DataFrame) -> dict[str, Any]:
+    """Read λ and m off the decay of log Z(t)."""
     finite = np.isfinite(frame.log_z) & np.isfinite(frame.error_log_z)
     for tolerance in TOLERANCES:
         used = frame[np.logical_and.accumulate(finite & (frame.error_log_z < tolerance))]
         decades = math.log10(used.t.iloc[-1] / used.t.iloc[0]) if len(used) else 0.0
         if decades >= DECADES - 0.01:
             break
-    row = {"route": "quadrature", "decades": decades, "note": ""}
+    row = {"decades": decades, "note": ""}
     if decades < DECADES - 0.01:
         return {**row, "note": f"log Z is known to {tolerance:g} over only {decades:.1f} decades"}
     fit = analysis.decay(used.t, used.log_z, used.error_log_z)
@@ -87,12 +88,10 @@ def by_quadrature(model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def by_splitting(model: Model) -> dict[str, Any]:
-    """Measure λ and m from the prior volume of {K < ε}."""
-    measured = analysis.volume(model, lowest=LOWEST, levels=LEVELS)
+def grown(measured: analysis.Volume) -> dict[str, Any]:
+    """Read λ and m off the prior volume of {K < ε}."""
     epsilon = measured.frame["epsilon"].to_numpy()
     row = {
-        "route": "splitting",
         "decades": -math.log10(epsilon[-1]),
         "note": "; ".join(f for f in measured.flags if "no more levels" not in f),
     }
@@ -138,11 +137,48 @@ def _open(measured: dict[str, Any], multiplicity: int) -> bool:
     return max(scores[multiplicity], 1.0) <= MARGIN * max(scores[measured["m"]], 1.0)
 
 
+def integrated(model: Model) -> dict[str, Any]:
+    """Return the curve of log Z(t), as JSON values."""
+    return {"columns": posteriors.population(model, SIZES).to_dict("list")}
+
+
+def split(model: Model) -> dict[str, Any]:
+    """Return the curve of the volume of {K < ε}, as JSON values."""
+    measured = analysis.volume(model, lowest=LOWEST, levels=LEVELS)
+    return {
+        "columns": measured.frame.to_dict("list"), "curves": measured.curves.tolist(), "flags": list(measured.flags)
+    }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Route:
+    """A way to λ and m: a curve, which takes long and is kept, and what is read off it, which is done anew.
+
+    Attributes
+    ----------
+    curve : Model -> JSON values
+    read : (model name, JSON values) -> row
+    rests_on : tuple of str
+        The modules whose code makes the curve.
+    """
+
+    curve: Callable[[Model], dict[str, Any]]
+    read: Callable[[str, dict[str, Any]], dict[str, Any]]
+    rests_on: tuple[str, ...]
+
+
 ROUTES = {
-    "quadrature": (by_quadrature, ("asymptotics", "poles")),
-    "splitting": (by_splitting, ("moves", "volume", "volume_law")),
+    "quadrature": Route(
+        integrated, lambda name, kept: decayed(pd.DataFrame(kept["columns"])), ("singular.posteriors.quadrature",)
+    ),
+    "splitting": Route(
+        split,
+        lambda name, kept: grown(
+            analysis.Volume(pd.DataFrame(kept["columns"]), np.array(kept["curves"]), name, tuple(kept["flags"]))
+        ),
+        ("singular.analysis.moves", "singular.analysis.splitting"),
+    ),
 }
-"""Name -> the route and the modules of `singular.analysis` that it rests on."""
 
 
 def routes(model: Model) -> list[str]:
@@ -150,26 +186,32 @@ def routes(model: Model) -> list[str]:
     return ["quadrature"] * (model.population is not None) + ["splitting"] * (model.excess_loss is not None)
 
 
-def check(model: Model, route: str) -> dict[str, Any]:
-    """Return what a route makes of a model; a failure is shown in the table, not hidden."""
+def curve(model: Model, route: str) -> dict[str, Any]:
+    """Return a route's curve and the time it took; a failure is shown in the table, not hidden."""
     began = time.perf_counter()
     try:
-        measured = ROUTES[route][0](model)
+        made = ROUTES[route].curve(model)
     except Exception as error:
-        measured = {"route": route, "decades": 0.0, "note": f"{type(error).__name__}: {error}"[:200]}
-    return {**measured, "seconds": time.perf_counter() - began}
+        made = {"failure": f"{type(error).__name__}: {error}"[:200]}
+    return {**made, "seconds": time.perf_counter() - began}
+
+
+def check(name: str, route: str, kept: dict[str, Any]) -> dict[str, Any]:
+    """Return what a route makes of a curve."""
+    about = {"route": route, "seconds": kept["seconds"], "decades": 0.0}
+    return {**about, "note": kept["failure"]} if "failure" in kept else {**about, **ROUTES[route].read(name, kept)}
 
 
 def fingerprint(model: Model, route: str) -> str:
     """Return a hash of the model's description, its code and that of the route."""
     digest = hashlib.sha256(json.dumps(describe(model), sort_keys=True).encode())
-    for function in filter(None, (model.excess_loss, model.population and model.population.log_likelihood)):
+    integral = model.population
+    for function in filter(None, (model.excess_loss, *((integral.nodes, integral.log_likelihood) if integral else ()))):
         module = inspect.getmodule(function)
         digest.update(inspect.getsource(module).encode() if module else b"")
-    function, modules = ROUTES[route]
-    for name in modules:
-        digest.update(inspect.getsource(sys.modules[f"singular.analysis.{name}"]).encode())
-    digest.update(inspect.getsource(function).encode())
+    for name in ROUTES[route].rests_on:
+        digest.update(inspect.getsource(importlib.import_module(name)).encode())
+    digest.update(f"{inspect.getsource(ROUTES[route].curve)}{SIZES}{LOWEST}{LEVELS}".encode())
     return digest.hexdigest()[:16]
 
 
@@ -204,9 +246,10 @@ def main() -> None:
                 progress.update(task, description=f"{route}: {model.name}")
                 path = arguments.work / f"{model.name}-{route}-{fingerprint(model, route)}.json"
                 if arguments.again or not (path.exists() or arguments.kept):
-                    write(path, json.dumps(check(model, route), default=float))
-                left_out = {"route": route, "decades": 0.0, "note": "left out of this run", "seconds": 0.0}
-                row = judged(model, json.loads(path.read_text()) if path.exists() else left_out)
+                    write(path, json.dumps(curve(model, route), default=float))
+                left_out = {"failure": "left out of this run", "seconds": 0.0}
+                kept = json.loads(path.read_text()) if path.exists() else left_out
+                row = judged(model, check(model.name, route, kept))
                 rows[model.name].append({**row, "member": model.name in MODELS})
                 said = f"{row['value']:.5f} ± {row['error']:.1g}, m = {row['m']}" if "value" in row else row["note"]
                 console.print(f"{model.name}: {route}: {said}: {row['verdict']} ({row['seconds']:.0f} s)",

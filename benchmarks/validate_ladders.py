@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import math
 import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -119,16 +119,15 @@ def main() -> None:
         catalogue.get(name)
     for folder in (arguments.work, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
-    context = multiprocessing.get_context("spawn")
+    longest_first = sorted(arguments.models, key=lambda name: -catalogue.get(name).dim)
+    task = partial(one, n=arguments.n, folder=arguments.work)
     rows = {}
-    with ProcessPoolExecutor(available_cores(), mp_context=context, max_tasks_per_child=8) as pool:
-        longest_first = sorted(arguments.models, key=lambda name: -catalogue.get(name).dim)
-        futures = [pool.submit(one, name, arguments.n, arguments.work) for name in longest_first]
-        for future in track(as_completed(futures), "ladders", total=len(futures)):
-            row = future.result()
+    # fresh processes now and then: compiled programs add up to gigabytes
+    with multiprocessing.get_context("spawn").Pool(available_cores(), maxtasksperchild=8) as pool:
+        for row in track(pool.imap_unordered(task, longest_first), "ladders", total=len(longest_first)):
             rows[row["model"]] = row
             seconds, z = row.get("seconds", math.nan), row.get("z", math.nan)
-            print(f"{row['model']}: {seconds:.0f} s, z = {z:.2f}  {row['flags']}")
+            print(f"{row['model']}: {seconds:.0f} s, z = {z:.2f}  {row['flags']}", flush=True)
     frame = pd.DataFrame([rows[name] for name in arguments.models])
     write(arguments.out / "LADDERS.md", page(frame, arguments.n))
     write(arguments.out / "LADDERS.csv", frame.to_csv(index=False, float_format="%.6g"))

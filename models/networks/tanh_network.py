@@ -18,6 +18,8 @@ from singular.models.networks import hidden_layer
 
 STEPS = {2: (0.07, 0.1), 3: (0.14, 0.19)}
 """Truth 0: spacing of the rules at level 0 and at level −1, by number of hidden units."""
+POPULATION_STEPS = {**STEPS, 3: (0.07, 0.1)}
+"""The same for infinite data: the ridges narrow to 1e-7, and candidate exponents lie 1/15 apart."""
 ORDERS = {1: (16, 12), 2: (12, 9), 3: (5, 4)}
 """One true unit: order of the panels at level 0 and at level −1, by number of hidden units."""
 OUTER, INNER = 1.0, 1.0
@@ -76,7 +78,7 @@ def tanh_network(hidden: int, true_units: int = 0) -> Model:
             return _panels(hidden, ORDERS[hidden][-level], _finest(data, hidden))
         if hidden == 1:
             return hidden_layer.one_unit_nodes((16, 12)[-level])
-        return _ordered(hidden, STEPS[hidden][-level])
+        return _ordered(hidden, (STEPS if data else POPULATION_STEPS)[hidden][-level])
 
     x, weights = hidden_layer.normal_inputs()
     truth = np.zeros_like(x) if zero else OUTER * np.tanh(INNER * x)

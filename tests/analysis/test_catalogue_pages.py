@@ -44,8 +44,10 @@ def test_nothing_is_left_over():
 
 def test_every_link_leads_somewhere():
     for name, text in PAGES.items():
+        headings = set(re.findall(r"^#+ (.*)$", text, flags=re.M))
         for target in re.findall(r"\]\(([^)]+)\)", text):
-            assert (FOLDER / target).exists(), f"{name} links {target}"
+            here = target.startswith("#")
+            assert target[1:] in headings if here else (FOLDER / target).exists(), f"{name} links {target}"
     linked = re.findall(r"\]\(([^)]+)\.md\)", PAGES[catalogue_folder.INDEX])
     assert set(NAMES) <= set(linked)
 

@@ -251,7 +251,15 @@ def test_two_wells_plain_nuts_stays_the_ladder_does_not():
             assert mcse(inside) < 0.05
 
 
-def test_ctrl_c_while_sampling_returns_what_is_done():
+@pytest.fixture
+def interruptible():
+    """Ctrl-C raises KeyboardInterrupt, also where the shell that started the tests ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_ctrl_c_while_sampling_returns_what_is_done(interruptible):
     problem = Problem.from_numpyro(line, X, Y)
     ladder(problem, chains=2, draws=10, warmup=50)
     timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
@@ -263,7 +271,7 @@ def test_ctrl_c_while_sampling_returns_what_is_done():
     assert np.isfinite(tree.sample_stats.nll.values).all()
 
 
-def test_ctrl_c_before_sampling_goes_on_as_it_is():
+def test_ctrl_c_before_sampling_goes_on_as_it_is(interruptible):
     timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
     timer.start()
     with pytest.raises(KeyboardInterrupt):
