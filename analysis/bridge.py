@@ -28,6 +28,9 @@ FITTED = 4
 """One in so many draws of each chain, the first ones, is what the normal is fitted to."""
 MINIMUM_EFFECTIVE = 100.0
 """Effective draws, of the normal or of the posterior, below which the error bar is not to be trusted."""
+MAXIMUM_KHAT = 0.7
+"""Pareto k̂ of the terms above which their mean is flagged (Vehtari et al., 2024). They are bounded, so that its limit
+is below 0: a large one says that the draws have not come near the bound."""
 
 
 def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int | None = None) -> Estimate:
@@ -61,7 +64,8 @@ def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int 
         In nats. ``influence`` is what the posterior draws contribute, 0 for those the normal was fitted to. The draws
         of the normal are independent of them, and their share is added in squares to ``mcse`` alone: `difference`
         from another estimate of the same ladder leaves it out. Flags: those of the rung, an iteration that did not end,
-        and fewer than 100 effective draws in either mean: the posterior is a poor match for a normal.
+        fewer than 100 effective draws in either mean or a Pareto k̂ of its terms above 0.7: the posterior is a poor match
+        for a normal.
 
     Raises
     ------
@@ -97,10 +101,16 @@ def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int 
     series = (terms / terms.mean()).reshape(chains, -1) - 1.0
     own = float(np.std(proposal_terms, ddof=1) / np.mean(proposal_terms)) / math.sqrt(count)
     found = [] if converged else [f"the bridge did not converge in {ITERATIONS} iterations"]
-    for what, error in (("the normal", own), ("the posterior", monte_carlo_error(series))):
+    for what, error, averaged in (
+        ("the normal", own, proposal_terms),
+        ("the posterior", monte_carlo_error(series), terms),
+    ):
         if not error <= MINIMUM_EFFECTIVE**-0.5:
             worth = f"{error**-2:.0f} < {MINIMUM_EFFECTIVE:.0f} effective draws of {what} in the bridge"
             found.append(f"{worth}: the posterior is a poor match for a normal")
+        khat = _khat(averaged)
+        if khat > MAXIMUM_KHAT:
+            found.append(f"Pareto k {khat:.2f} > {MAXIMUM_KHAT} of the bridge's terms over draws of {what}")
     e = estimate(
         -log_z,
         np.concatenate([np.zeros((chains, cut)), series * (length / (length - cut))], axis=1),
@@ -174,6 +184,14 @@ def optimal_bridge(posterior: np.ndarray, proposal: np.ndarray, effective: float
 
 def _log_mean(logs: np.ndarray) -> float:
     return np.asarray(logsumexp(logs)).item() - math.log(logs.size)
+
+
+def _khat(terms: np.ndarray) -> float:
+    """Return the Pareto k̂ of the upper tail of terms in [0, 1]."""
+    from arviz_stats.base.array import array_stats
+
+    logs = np.log(np.maximum(terms, np.finfo(float).tiny))
+    return float(np.asarray(array_stats.psislw(-logs)[1]))  # ArviZ takes minus log weights
 
 
 def _effective(series: np.ndarray) -> float:
