@@ -63,9 +63,9 @@ def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int 
     Estimate
         In nats. ``influence`` is what the posterior draws contribute, 0 for those the normal was fitted to. The draws
         of the normal are independent of them, and their share is added in squares to ``mcse`` alone: `difference`
-        from another estimate of the same ladder leaves it out. Flags: those of the rung, an iteration that did not end,
-        fewer than 100 effective draws in either mean or a Pareto k̂ of its terms above 0.7: the posterior is a poor match
-        for a normal.
+        from another estimate of the same ladder leaves it out. Flags: those of the rung, an iteration that did not
+        end, and fewer than 100 effective draws in either mean or a Pareto k̂ of its terms above 0.7, which says that
+        the posterior is a poor match for a normal.
 
     Raises
     ------

@@ -67,6 +67,13 @@ def test_errors_over_many_sets_of_draws(factor):
     assert 0.85 < np.std(z) < 1.15
 
 
+def test_influence_is_the_derivative_with_respect_to_a_draw():
+    log_ratio = np.random.default_rng(0).normal(0, 0.7, (1, 500))
+    value, influence, _ = reweighted(log_ratio)
+    moved = np.array([reweighted(np.delete(log_ratio, t, axis=1))[0] for t in range(20)])
+    np.testing.assert_allclose((value - moved) * 499, influence[0, :20], rtol=0.05, atol=0.01)
+
+
 @pytest.mark.parametrize(("shape", "flagged"), [(1.2, True), (5.0, False)])
 def test_the_tail_index_is_that_of_the_ratios(shape, flagged):
     """Pareto ratios with shape 1/k."""
