@@ -164,6 +164,9 @@ def coefficient_table(
     for name in arguments:
         if name not in known:
             raise unknown_name(f"argument of {family}", name, known)
+    missing = [name for name in known if name not in arguments and name not in OPTIONAL]
+    if missing:
+        raise InputError(f"{family} needs {', '.join(missing)}")
     counts = [whole("sizes", size, least) for size in sizes]
     if not counts or any(a >= b for a, b in itertools.pairwise(counts)):
         raise InputError(f"sizes={list(sizes)!r}: allowed are whole numbers in ascending order")
@@ -250,3 +253,4 @@ FAMILIES: dict[str, tuple[Callable[..., LearningCoefficient], int, tuple[str, ..
     "normal_mixture": (_components, 1, ("dimension", "concentration")),
 }
 """Name -> (coefficient of fitted and true size, smallest size, further arguments)."""
+OPTIONAL = ("dimension", "concentration")

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats
+from scipy.interpolate import BPoly
 
 from singular import analysis
 from singular.analysis import mbar
 from singular.analysis.free_energy import METHODS, hermite_steps
+from singular.analysis.thermodynamic import thermodynamic_integration
 from singular.errors import InputError
 from tests.ladders import GammaLadder, tree
 
@@ -109,6 +111,35 @@ def test_the_interpolant_on_draws():
     assert quintic.discretisation_error == cubic.discretisation_error
     exact = GammaLadder(rungs=8).exact().free_energy.iloc[-1]
     assert abs(quintic.value - exact) < 4 * quintic.mcse < 0.2
+
+
+def by_polynomials(nll, betas, x, floor):
+    """The quintic Hermite interpolant of g over u = log x by SciPy, integrated; the axis as it is given."""
+    centred = nll - nll.mean(axis=(0, 1))
+    mean, count = nll.mean(axis=(0, 1)), nll[..., 0].size
+    variance, third = (centred**2).sum(axis=(0, 1)) / (count - 1), (centred**3).mean(axis=(0, 1))
+    g = x * (mean - floor)
+    slope, bend = g - x**2 * variance, g - 3 * x**2 * variance + x**3 * third
+    u = np.log(x)
+    return BPoly.from_derivatives(u, np.stack([g, slope, bend], axis=1)).integrate(u[0], u[-1]) + floor * betas[-1]
+
+
+def test_the_interpolant_and_its_influence_by_polynomials():
+    """Few rungs, so that slopes and bends count, and the axis held fixed while a round is left out."""
+    truth = GammaLadder(rungs=4, chains=1, draws=400)
+    nll, betas = truth.simulate(np.random.default_rng(5), 1)["nll"][0], truth.betas
+    cumulants = (
+        nll.mean(axis=(0, 1)),
+        nll.var(axis=(0, 1), ddof=1),
+        ((nll - nll.mean(axis=(0, 1))) ** 3).mean(axis=(0, 1)),
+    )
+    x, floor = hermite_steps(betas, *cumulants)[2], cumulants[0][-1] - cumulants[1][-1]
+    whole = thermodynamic_integration(nll, betas, "quintic")
+    value = by_polynomials(nll, betas, x, floor)
+    assert whole.value[-1] == pytest.approx(value, abs=1e-9)
+    moved = np.array([value - by_polynomials(np.delete(nll, t, axis=1), betas, x, floor) for t in range(400)]) * 399
+    scale = np.std(moved)
+    np.testing.assert_allclose(moved, whole.influence[0, :, -1], rtol=0.03, atol=0.02 * scale)
 
 
 def test_one_gamma_scale_is_integrated_exactly():

@@ -196,6 +196,7 @@ def test_bad_input(arguments, word):
         ("mixture", [1], {}, "family='mixture'"),
         ("reduced_rank", [1, 0], {"inputs": 2, "outputs": 2}, "ascending"),
         ("reduced_rank", [1], {"input": 2}, "inputs"),
+        ("reduced_rank", [1], {"inputs": 2}, "needs outputs"),
     ],
 )
 def test_bad_tables(family, sizes, arguments, word):
