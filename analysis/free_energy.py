@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,17 @@ from singular.analysis import mbar
 from singular.analysis.diagnostics import HEAVY_TAIL, NO_MEAN, overlap_flags, prior_tail, rung_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
+from singular.analysis.thermodynamic import RULES, Curve, from_zero, hermite_steps, thermodynamic_integration
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import xarray as xr
 
+__all__ = ["METHODS", "free_energy", "free_energy_curve", "hermite_steps", "stepping_stone"]
+
 COARSE = 3.0
 """Discretisation error, in units of mcse, above which the rungs are flagged as too far apart."""
-METHODS = ("mbar", "pymbar", "ti", "ti-trapezoid", "stepping-stone")
-
-
-class Curve(NamedTuple):
-    """F at every rung; ``influence`` is (chain, draw, beta), the other two arrays (beta,)."""
-
-    value: np.ndarray
-    influence: np.ndarray
-    discretisation_error: np.ndarray
-    flags: tuple[str, ...] = ()
+METHODS = ("mbar", "pymbar", "ti", "ti-interpolant", "ti-trapezoid", "stepping-stone")
 
 
 def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) -> Estimate:
@@ -44,7 +38,9 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
         error. ``"pymbar"``: the same equations solved by the package pymbar. ``"ti"``: thermodynamic
         integration ∫ E_β[nL_n] dβ by the trapezoid with its second-derivative correction, on an axis on
         which the integrand is smooth (see `thermodynamic_integration`); its discretisation error is the
-        difference from the next rule up, which takes third cumulants too. ``"ti-trapezoid"``: the plain
+        difference from the next rule up, which takes third cumulants too. ``"ti-interpolant"``: that next rule, the
+        integral of the quintic Hermite interpolant on the same axis, with the same difference as its discretisation
+        error; third cumulants cost it some Monte Carlo error. ``"ti-trapezoid"``: the plain
         trapezoid in β; the correction is its discretisation error. ``"stepping-stone"``: importance sampling
         from each rung to the next.
     beta : float
@@ -138,7 +134,7 @@ def _curve(draws: Draws, method: str) -> Curve:
         return Curve(solution.free_energy, solution.influence, zero, found)
     if method == "stepping-stone":
         return stepping_stone(draws.nll, draws.betas)
-    return _refuse_heavy_tails(draws, thermodynamic_integration(draws.nll, draws.betas, method == "ti"))
+    return _refuse_heavy_tails(draws, thermodynamic_integration(draws.nll, draws.betas, RULES[method]))
 
 
 def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -> Estimate:
@@ -157,77 +153,6 @@ def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -
     return e
 
 
-def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, corrected: bool = True) -> Curve:
-    """Integrate E_β[nL_n] over β, interval by interval, from the first rung.
-
-    The plain trapezoid is taken in β. The corrected rule is taken in u = log(β + s): there the integrand
-    g = (β + s)(E_β − e), with e = E_1 − Var_1, runs from near 0 to near λ without the cliff that E_β has at
-    β = 0. With x = β + s, dE/dβ = −Var and dVar/dβ = −κ3,
-
-        g' = g − x² Var,    g'' = g − 3 x² Var + x³ κ3,
-
-    the cubic Hermite rule (the trapezoid with its second-derivative correction) over a step h in u is
-    h/2 (g_i + g_{i+1}) + h²/12 (g'_i − g'_{i+1}); the quintic one replaces 1/12 by 1/10 and adds
-    h³/120 (g''_i + g''_{i+1}), and their difference is the discretisation error. The scale
-    s = (E_0 − e)/Var_0 makes g exact at both ends for the Gamma law of a regular model. s and e are held
-    fixed in the influence: an exact rule would not depend on them.
-
-    Parameters
-    ----------
-    nll : (chain, draw, beta) float
-        nats.
-    betas : (beta,) float
-    corrected : bool
-        False leaves the plain trapezoid.
-    """
-    if not np.isfinite(nll).all():
-        nan = np.append(0.0, np.full(betas.size - 1, np.nan))
-        return Curve(nan, np.broadcast_to(nan, nll.shape), nan)
-    count = nll[..., 0].size
-    mean = nll.mean(axis=(0, 1))
-    deviation = nll - mean
-    square = deviation**2
-    variance = square.sum(axis=(0, 1)) / (count - 1)
-    if not corrected:
-        h = np.diff(betas)
-        influence = h / 2 * (deviation[..., :-1] + deviation[..., 1:])
-        return _summed(h / 2 * (mean[:-1] + mean[1:]), influence, h**2 / 12 * np.diff(variance))
-    third = np.einsum("cdk,cdk->k", square, deviation) / count
-    steps, missed, x = hermite_steps(betas, mean, variance, third)
-    h = np.diff(np.log(x))
-    g_influence = x * deviation
-    slope_influence = g_influence - x**2 * (square - square.mean(axis=(0, 1)))
-    influence = h / 2 * (g_influence[..., :-1] + g_influence[..., 1:]) - h**2 / 12 * np.diff(slope_influence, axis=-1)
-    return _summed(steps, influence, missed)
-
-
-def hermite_steps(
-    betas: np.ndarray, mean: np.ndarray, variance: np.ndarray, third: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return F's increments between rungs, what the next rule up would add, and the axis x = β + s.
-
-    ``mean``, ``variance`` and ``third`` are the first three cumulants of nL_n on each rung;
-    `thermodynamic_integration` has the formulas.
-    """
-    floor = mean[-1] - variance[-1]
-    scale = (mean[0] - floor) / variance[0] if variance[0] > 0 else betas[1]
-    x = betas + scale
-    h = np.diff(np.log(x))
-    g = x * (mean - floor)
-    slope = g - x**2 * variance
-    bend = g - 3 * x**2 * variance + x**3 * third
-    steps = h / 2 * (g[:-1] + g[1:]) - h**2 / 12 * np.diff(slope) + floor * np.diff(betas)
-    return steps, -(h**2) / 60 * np.diff(slope) + h**3 / 120 * (bend[:-1] + bend[1:]), x
-
-
-def _summed(steps: np.ndarray, influence: np.ndarray, missed: np.ndarray) -> Curve:
-    return Curve(
-        np.append(0.0, np.cumsum(steps)),
-        _from_zero(np.cumsum(influence, axis=-1)),
-        np.append(0.0, np.abs(np.cumsum(missed))),
-    )
-
-
 def stepping_stone(nll: np.ndarray, betas: np.ndarray) -> Curve:
     """Chain the importance-sampling ratios Z(β_{i+1})/Z(β_i), each from the draws of the lower rung."""
     flat = nll.reshape(-1, betas.size)
@@ -235,11 +160,7 @@ def stepping_stone(nll: np.ndarray, betas: np.ndarray) -> Curve:
     exponent = -np.diff(betas) * nll[..., :-1]
     ratio = np.exp(exponent - exponent.max(axis=(0, 1)))
     influence = 1.0 - ratio / ratio.mean(axis=(0, 1))
-    return Curve(value, _from_zero(np.cumsum(influence, axis=-1)), np.zeros(betas.size))
-
-
-def _from_zero(influence: np.ndarray) -> np.ndarray:
-    return np.concatenate([np.zeros((*influence.shape[:-1], 1)), influence], axis=-1)
+    return Curve(value, from_zero(np.cumsum(influence, axis=-1)), np.zeros(betas.size))
 
 
 def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:

@@ -28,6 +28,7 @@ def free_energy(draws, method):
 ESTIMATORS = {  # as the public functions have them, but for the flags, which take most of the time
     "mbar": functools.partial(free_energy, method="mbar"),
     "ti": functools.partial(free_energy, method="ti"),
+    "ti-interpolant": functools.partial(free_energy, method="ti-interpolant"),
     "stepping-stone": functools.partial(free_energy, method="stepping-stone"),
     "wbic": lambda draws: mean_nll(draws, draws.wbic_index(), ()),
     "variance": lambda draws: variance_form(draws, draws.wbic_index(), ()),
@@ -49,7 +50,7 @@ def target(case, name):
     truth = CASES[case]
     exact = truth.exact()
     at_wbic = truth.exact([WBIC_BETA]).iloc[0]
-    if name in ("mbar", "ti", "stepping-stone"):
+    if name in ("mbar", "ti", "ti-interpolant", "stepping-stone"):
         return exact.free_energy.iloc[-1]
     if name == "two-temperature":
         above = exact.iloc[-2]

@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.strategies import floats
+from scipy.interpolate import BPoly
 
 from singular import analysis
 from singular.analysis import mbar
 from singular.analysis.free_energy import METHODS, hermite_steps
+from singular.analysis.thermodynamic import thermodynamic_integration
 from singular.errors import InputError
 from tests.ladders import GammaLadder, tree
 
@@ -43,7 +45,7 @@ def test_the_mbar_error_is_that_of_a_bootstrap_over_rounds():
     assert claimed == pytest.approx(np.std(values), rel=0.2)
 
 
-@pytest.mark.parametrize("method", ["mbar", "ti", "stepping-stone"])
+@pytest.mark.parametrize("method", ["mbar", "ti", "ti-interpolant", "stepping-stone"])
 def test_influence_is_the_derivative_with_respect_to_a_round(method):
     """Leaving one round out moves the value as its influence says (the infinitesimal jackknife)."""
     nll = TRUTH.simulate(np.random.default_rng(2), 1)["nll"][0][:1]
@@ -58,7 +60,7 @@ def test_influence_is_the_derivative_with_respect_to_a_round(method):
 
 @settings(max_examples=10, deadline=None)
 @given(shift=floats(-1e4, 1e4))
-@pytest.mark.parametrize("method", ["mbar", "ti", "stepping-stone"])
+@pytest.mark.parametrize("method", ["mbar", "ti", "ti-interpolant", "stepping-stone"])
 def test_a_constant_added_to_nll_is_added_to_the_free_energy(method, shift):
     moved = tree(TRUTH.betas, nll=LADDER["sample_stats"]["nll"].values + shift)
     before, after = analysis.free_energy(LADDER, method), analysis.free_energy(moved, method)
@@ -88,6 +90,56 @@ def test_the_discretisation_error_covers_the_true_one_and_vanishes(rungs):
     assert error < 3 * abs(missed.sum())
     assert abs(missed.sum()) < max(10 * error, 5e-3)
     assert rungs < 12 or error < 0.01
+
+
+@pytest.mark.parametrize("rungs", [7, 9, 12])
+def test_the_interpolant_is_nearer_than_the_corrected_trapezoid(rungs):
+    """Exact cumulants in, so that nothing but the rules differs."""
+    betas = np.concatenate([[0.0], np.geomspace(0.001, 1, rungs - 1)])
+    exact, *cumulants = two_scales(betas)
+    steps, missed, _ = hermite_steps(betas, *cumulants)
+    cubic, quintic = abs(steps.sum() - exact[-1]), abs((steps + missed).sum() - exact[-1])
+    assert quintic < 0.5 * cubic
+    assert quintic < 2 * abs(missed.sum())
+
+
+def test_the_interpolant_on_draws():
+    """Its value is the corrected trapezoid's plus what that says it missed."""
+    ladder = GammaLadder(rungs=8, draws=1000).one(3)
+    cubic, quintic = (analysis.free_energy(ladder, m) for m in ("ti", "ti-interpolant"))
+    assert abs(quintic.value - cubic.value) == pytest.approx(quintic.discretisation_error, rel=1e-9)
+    assert quintic.discretisation_error == cubic.discretisation_error
+    exact = GammaLadder(rungs=8).exact().free_energy.iloc[-1]
+    assert abs(quintic.value - exact) < 4 * quintic.mcse < 0.2
+
+
+def by_polynomials(nll, betas, x, floor):
+    """The quintic Hermite interpolant of g over u = log x by SciPy, integrated; the axis as it is given."""
+    centred = nll - nll.mean(axis=(0, 1))
+    mean, count = nll.mean(axis=(0, 1)), nll[..., 0].size
+    variance, third = (centred**2).sum(axis=(0, 1)) / (count - 1), (centred**3).mean(axis=(0, 1))
+    g = x * (mean - floor)
+    slope, bend = g - x**2 * variance, g - 3 * x**2 * variance + x**3 * third
+    u = np.log(x)
+    return BPoly.from_derivatives(u, np.stack([g, slope, bend], axis=1)).integrate(u[0], u[-1]) + floor * betas[-1]
+
+
+def test_the_interpolant_and_its_influence_by_polynomials():
+    """Few rungs, so that slopes and bends count, and the axis held fixed while a round is left out."""
+    truth = GammaLadder(rungs=4, chains=1, draws=400)
+    nll, betas = truth.simulate(np.random.default_rng(5), 1)["nll"][0], truth.betas
+    cumulants = (
+        nll.mean(axis=(0, 1)),
+        nll.var(axis=(0, 1), ddof=1),
+        ((nll - nll.mean(axis=(0, 1))) ** 3).mean(axis=(0, 1)),
+    )
+    x, floor = hermite_steps(betas, *cumulants)[2], cumulants[0][-1] - cumulants[1][-1]
+    whole = thermodynamic_integration(nll, betas, "quintic")
+    value = by_polynomials(nll, betas, x, floor)
+    assert whole.value[-1] == pytest.approx(value, abs=1e-9)
+    moved = np.array([value - by_polynomials(np.delete(nll, t, axis=1), betas, x, floor) for t in range(400)]) * 399
+    scale = np.std(moved)
+    np.testing.assert_allclose(moved, whole.influence[0, :, -1], rtol=0.03, atol=0.02 * scale)
 
 
 def test_one_gamma_scale_is_integrated_exactly():
@@ -132,9 +184,10 @@ def test_infinite_nll_under_the_prior():
     nll = LADDER["sample_stats"]["nll"].values.copy()
     nll[:, ::2, 0] = np.inf
     ladder = tree(TRUTH.betas, nll=nll)
-    refused = analysis.free_energy(ladder, "ti")
-    assert np.isnan(refused.value) and np.isnan(refused.mcse)
-    assert any("refused" in flag and "mbar" in flag for flag in refused.flags)
+    for method in ("ti", "ti-interpolant", "ti-trapezoid"):
+        refused = analysis.free_energy(ladder, method)
+        assert np.isnan(refused.value) and np.isnan(refused.mcse)
+        assert any("refused" in flag and "mbar" in flag for flag in refused.flags)
     for method in ("mbar", "stepping-stone"):
         e = analysis.free_energy(ladder, method)
         assert np.isfinite([e.value, e.mcse]).all()
@@ -147,9 +200,10 @@ def test_heavy_tails_under_the_prior(power, word):
     nll = LADDER["sample_stats"]["nll"].values.copy()
     u = (np.arange(nll[..., 0].size) + 0.5) / nll[..., 0].size
     nll[..., 0] = 140 + np.random.default_rng(0).permutation(u ** (-power / 1.35)).reshape(nll.shape[:2])
-    e = analysis.free_energy(tree(TRUTH.betas, nll=nll), "ti")
-    assert any(word in flag for flag in e.flags)
-    assert np.isnan(e.value) == (word == "refused")
+    for method in ("ti", "ti-interpolant"):
+        e = analysis.free_energy(tree(TRUTH.betas, nll=nll), method)
+        assert any(word in flag for flag in e.flags)
+        assert np.isnan(e.value) == (word == "refused")
     assert not any("Pareto" in flag for flag in analysis.free_energy(LADDER, "ti").flags)
 
 
