@@ -15,6 +15,8 @@ from scipy.optimize import least_squares
 NEAREST = 0.05
 """The least δ: two poles that are nearer are taken for one of higher order."""
 FARTHEST = 4.0
+UNNOTICED = 1 / 16
+"""How near a pole may lie without being seen; three tanh units have one 1/15 away."""
 GAPS = (0.1, 0.5)
 """Distances from pole to pole from which the fits start."""
 
@@ -42,9 +44,14 @@ class PoleCurve:
         return 1.0 if self.order == 1 else float(terms[self.order - 1] / terms.sum())
 
     def rounding(self, x: np.ndarray, noise: np.ndarray) -> float:
-        """Return what the stated errors do to λ at worst, the shifts being held: Σ |∂λ/∂log Z_i| error_i."""
+        """Return what the stated errors do to λ at worst, the shifts being held: Σ |∂λ/∂log Z_i| error_i.
+
+        One more pole may be there, `UNNOTICED` away, which the errors hide: its weight is left free too.
+        """
+        hidden = np.exp(-UNNOTICED * (x[:, None] - self.origin[0]))
         basis = self.basis(x)
-        columns = np.concatenate([self.origin[0] - x[:, None], basis / (basis @ self.coefficients)[:, None]], axis=1)
+        terms = np.concatenate([basis, hidden], axis=1) / (basis @ self.coefficients)[:, None]
+        columns = np.concatenate([self.origin[0] - x[:, None], terms], axis=1)
         size = np.linalg.norm(columns, axis=0)
         return float(np.sum(np.abs(np.linalg.pinv(columns / size / noise[:, None])[0]))) / float(size[0])
 

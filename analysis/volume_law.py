@@ -27,7 +27,9 @@ LEAST = 6 * math.log(10)
 OFFSETS = np.linspace(-3.0, 5.0, 33)
 """Values of b: the scale of ε, within factors of e^−3 and e^5."""
 STARTS = (0.1, 0.3, 0.5)
-"""Share of the curve, in L, left out at its large ε."""
+"""Share of the curve, in L, left out at its large ε: the first of these that fits; the later ones are alternatives."""
+POOR = 2.0
+"""χ² for each increment from which a curve does not fit: more of its large ε is left out."""
 SIGMAS = 3.0
 DECIDED = SIGMAS**2
 """χ² by which the best m must beat all others to be decided: three standard deviations."""
@@ -105,22 +107,26 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
     calm[np.argmin(calm) if not calm.all() else -1] = True  # the level that completes the least length
     x, curves = x[calm], measured.curves[:, calm]
     decades = float((x[-1] - first) / math.log(10))
-    best = {order: _best(x, curves, order, STARTS[0]) for order in orders}
+    for start in STARTS:
+        best = {order: _best(x, curves, order, start) for order in orders}
+        poor = min(cost for cost, _ in best.values()) / _increments(x, curves, start).mean.size
+        if poor <= POOR:
+            break
     ranked = sorted(orders, key=lambda order: best[order][0])
     winner = ranked[0]
     chi_squared, (offset, shift) = best[winner]
-    value, mcse = _slope(x, curves, winner, STARTS[0], offset, shift)
-    mcse = math.hypot(mcse, _from_offset(x, curves, winner, shift))
+    value, mcse = _slope(x, curves, winner, start, offset, shift)
+    mcse = math.hypot(mcse, _from_offset(x, curves, winner, start, shift)) * math.sqrt(max(1.0, poor / POOR))
     others = []
-    for start in STARTS:
+    for later in (s for s in STARTS if s >= start):
         for other in (None, *SHIFTS):
-            trial_chi, (trial_offset, _) = _best(x, curves, winner, start, (other,))
-            trial, trial_error = _slope(x, curves, winner, start, trial_offset, other)
+            trial_chi, (trial_offset, _) = _best(x, curves, winner, later, (other,))
+            trial, trial_error = _slope(x, curves, winner, later, trial_offset, other)
             # a fit that is much worse, or that says nothing, is no alternative
-            if trial_error < 4 * mcse and (start > STARTS[0] or trial_chi < chi_squared + DECIDED):
+            if trial_error < 4 * mcse and (later > start or trial_chi < chi_squared + DECIDED):
                 others.append((abs(trial - value), math.sqrt(max(trial_error**2 - mcse**2, 0.0))))
     systematic = max((max(0.0, moved - noise) for moved, noise in others), default=0.0)
-    values = {order: _slope(x, curves, order, STARTS[0], *best[order][1])[0] for order in orders}
+    values = {order: _slope(x, curves, order, start, *best[order][1])[0] for order in orders}
     for order in orders:  # an m that is not excluded
         if best[order][0] - chi_squared <= DECIDED:
             systematic = max(systematic, abs(values[order] - value) / SIGMAS)
@@ -134,7 +140,7 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
         decided=lead > DECIDED,
         chi_squared={order: float(best[order][0]) for order in orders},
         values=values,
-        increments=_increments(x, curves, STARTS[0]).mean.size,
+        increments=_increments(x, curves, start).mean.size,
         decades=decades,
     )
 
@@ -202,16 +208,16 @@ def _best(
     return found
 
 
-def _from_offset(x, curves, order: int, shift: float | None) -> float:
+def _from_offset(x, curves, order: int, start: float, shift: float | None) -> float:
     """Return what one standard deviation of b does to λ: half its range over the b with χ² within 1 of the least."""
     if order == 1:
         return 0.0
     costs, slopes = [], []
     for offset in OFFSETS:
-        cost = _best(x, curves, order, STARTS[0], (shift,), (offset,))[0]
+        cost = _best(x, curves, order, start, (shift,), (offset,))[0]
         if math.isfinite(cost):
             costs.append(cost)
-            slopes.append(_slope(x, curves, order, STARTS[0], offset, shift)[0])
+            slopes.append(_slope(x, curves, order, start, offset, shift)[0])
     near = np.array(slopes)[np.array(costs) <= min(costs) + 1.0]
     return float(np.ptp(near)) / 2
 

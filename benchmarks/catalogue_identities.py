@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from singular.analysis.vandermonde_charts import charted
 from singular.models import coefficients as c
 
 Case = tuple[str, Any, Any]
@@ -184,6 +185,14 @@ def networks_agree() -> Iterator[Case]:
         yield f"H={h + 1}, {h}", c.tanh_network(h + 1, h).value, h + Fraction(1, 4)
 
 
+def charts() -> Iterator[Case]:
+    """Vandermonde type, Q = 1 to 3, H = 1 to 5: λ and m = those of the linear programs over its charts"""
+    for units, step in itertools.product(range(1, 6), range(1, 4)):
+        value, multiplicity = charted(units, step)
+        solved = (Fraction(value).limit_denominator(1000), multiplicity)
+        yield f"{units, step}", pair(c.vandermonde(units, step)), solved
+
+
 def quotients() -> Iterator[Case]:
     """Softmax, rank-deficient designs: regular after the quotient"""
     for k, p in itertools.product(range(2, 8), SIZES):
@@ -204,7 +213,7 @@ def topics() -> Iterator[Case]:
 CHECKS: tuple[Callable[[], Iterator[Case]], ...] = (
     deep_is_reduced_rank, ones_are_a_monomial, full_rank_is_regular, onto_is_linear_regression, rank_splits_off,
     no_hidden_layer, transposition, reversal, permutation, wide_layer, representations, sums_of_blocks,
-    products_of_blocks, mixture_with_no_spare, networks_agree, quotients, topics,
+    products_of_blocks, mixture_with_no_spare, networks_agree, charts, quotients, topics,
 )  # fmt: skip
 
 

@@ -1,14 +1,16 @@
 """Is every exact learning coefficient of the catalogue right? Each is measured without the formula it came from.
 
-Two routes lead to a number:
+Three routes lead to a number:
 
 quadrature   log Z(t) = log ∫ φ exp(−t K) over twelve decades of t, exact to the error of its rule; λ and m from its
              decay. For models with a `population` integral.
+charts       for networks of one hidden layer with truth 0: the linear programs of `vandermonde_charts`, which
+             give λ and m without fitting anything.
 splitting    log of the prior volume of {K < ε} by multilevel splitting, λ and m from how it vanishes, with a Monte
              Carlo error. For the others, and beside quadrature where that does not agree.
 
-In both, the fits with m − 1, m, m + 1 are compared and λ is read off the one that wins. Formulas are then held
-against each other exactly (reductions, invariances), far beyond the members.
+In the first and the last, the fits with m − 1, m, m + 1 are compared and λ is read off the one that wins. Formulas are
+then held against each other exactly (reductions, invariances), far beyond the members.
 
     make validate-catalogue                               # all members; writes docs/catalogue/CHECKS.md and CHECKS.csv
     python benchmarks/validate_catalogue.py --models tanh-2 product --out /tmp/checks
@@ -39,6 +41,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from singular import analysis, models, posteriors
+from singular.analysis import vandermonde_charts
 from singular.analysis.asymptotics import MARGIN
 from singular.analysis.volume_law import DECIDED
 from singular.models.base import Model
@@ -150,6 +153,23 @@ def split(model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
+STEPS = {"tanh_network": 2, "exponential_network": 1}
+"""Family -> Q: its activation is z + c z^(1+Q) + …"""
+
+
+def programmed(model: Model) -> dict[str, Any]:
+    """Return λ and m of a network's charts, as JSON values."""
+    value, multiplicity = vandermonde_charts.charted(model.arguments["hidden"], STEPS[model.builder])
+    return {"value": value, "m": multiplicity}
+
+
+def solved(kept: dict[str, Any]) -> dict[str, Any]:
+    """Read λ and m off the linear programs."""
+    error = vandermonde_charts.SAME
+    return {"value": kept["value"], "error": error, "limit": error, "m": kept["m"], "decided": True, "note": "",
+            "scores": {kept["m"]: 0.0}}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Route:
     """A way to λ and m: a curve, which takes long and is kept, and what is read off it, which is done anew.
@@ -171,6 +191,7 @@ ROUTES = {
     "quadrature": Route(
         integrated, lambda name, kept: decayed(pd.DataFrame(kept["columns"])), ("singular.posteriors.quadrature",)
     ),
+    "charts": Route(programmed, lambda name, kept: solved(kept), ("singular.analysis.vandermonde_charts",)),
     "splitting": Route(
         split,
         lambda name, kept: grown(
@@ -183,7 +204,9 @@ ROUTES = {
 
 def routes(model: Model) -> list[str]:
     """Return the routes that are open to a model, the more exact first."""
-    return ["quadrature"] * (model.population is not None) + ["splitting"] * (model.excess_loss is not None)
+    charts = model.builder in STEPS and not model.arguments.get("true_units", 0)
+    found = {"quadrature": model.population, "charts": charts or None, "splitting": model.excess_loss}
+    return [name for name, means in found.items() if means is not None]
 
 
 def curve(model: Model, route: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
+from singular.analysis.vandermonde_charts import charted
 from singular.errors import InputError
 from singular.models import coefficients
 from singular.models.base import Bound, LearningCoefficient
@@ -104,3 +105,13 @@ def test_relu_of_many_units_decays_as_a_quadratic_form_does(hidden):
 def test_wrong_sizes_are_refused_by_name(function, arguments, named):
     with pytest.raises(InputError, match=named):
         function(*arguments)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_vandermonde_values_are_those_of_linear_programs_over_charts(step):
+    """No formula: the order of the determinant of the moments in every chart, and its least exponent."""
+    for units in range(1, 5):
+        value, multiplicity = charted(units, step)
+        expected = coefficients.vandermonde(units, step)
+        assert value == pytest.approx(float(expected.value), abs=1e-8)
+        assert multiplicity == expected.multiplicity
