@@ -11,6 +11,7 @@ from singular.analysis.criteria import (
     functional_variance,
     functional_variance_of,
     singular_fluctuation,
+    singular_fluctuation_of,
     training_loss,
     training_loss_of,
     waic,
@@ -198,6 +199,29 @@ def test_table(problem, tree):
     assert frame.loc["cross_validation", "se_data"] == pytest.approx(
         cross_validation(tree, problem, 0.3, "loss").se_data
     )
+
+
+def test_influence_is_what_a_draw_contributes(problem):
+    """Leaving a draw out moves each number by its influence over the number of draws, sign and all."""
+    post, beta = exact(problem, 0.3), 0.3
+    values = post.log_likelihood(post.draws(np.random.default_rng(0), 1, 2000))
+
+    def all_of(values):
+        rung = Rung(values, beta)
+        each = moments(values)
+        yield training_loss_of(rung, each)
+        yield functional_variance_of(rung, each)
+        yield singular_fluctuation_of(rung, each)
+        for scale in ("log", "deviance", "loss"):
+            yield waic_of(rung, each, scale)
+            yield cross_validation_of(rung, scale, smooth=False)
+        yield generalisation_loss_of(lambda: [values[0]], values.shape[:2], beta)
+
+    whole = list(all_of(values))
+    for t in (5, 700, 1999):
+        without = all_of(np.delete(values, t, axis=1))
+        for e, less in zip(whole, without, strict=True):
+            assert 1999 * (e.value - less.value) == pytest.approx(e.influence[0, t], rel=0.02), e.target
 
 
 CASES = {"independent": 0.0, "autocorrelated": 0.8}

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.stats import norm, poisson
 
 from singular.analysis.criteria import training_loss
-from singular.analysis.generalisation import generalisation_loss, generalisation_loss_of
+from singular.analysis.generalisation import generalisation_loss, generalisation_loss_of, predictive
 from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.errors import InputError
 from singular.models import Problem
@@ -168,6 +168,14 @@ def test_points_on_the_edge_are_refused():
         log_likelihood_at(problem, {"share": 0.0})
     with pytest.raises(InputError, match="edge"):
         log_likelihood_at(Problem.from_numpyro(one_each, Y[:, 0]), {"spread": 0.0, "effect": np.zeros(12)})
+
+
+def test_predictive_density_by_blocks():
+    values = RNG.normal(scale=30.0, size=(50, 4))
+    log_mean, shared = predictive([values[:10], values[10:45], values[45:]])
+    likelihood = np.exp(values)
+    np.testing.assert_allclose(log_mean, np.log(likelihood.mean(axis=0)), rtol=1e-12)
+    np.testing.assert_allclose(shared, likelihood.sum(axis=0) ** 2 / (likelihood**2).sum(axis=0), rtol=1e-12)
 
 
 def test_a_held_out_observation_that_no_draw_can_make():
