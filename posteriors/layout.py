@@ -121,7 +121,7 @@ def rung(ladder: xr.DataTree, which: float | str, problem: Problem | None = None
             f"problem={problem.name!r} sums over discrete sites: it has no log-likelihood per observation; write the "
             "mixture with dist.MixtureSameFamily"
         )
-    z = _unconstrained(problem, tree)
+    z = unconstrain(problem, tree)
     values = _apply(problem.parts.pointwise, z, None)
     tree["log_likelihood"] = xr.DataTree(
         xr.Dataset({k: (_dims(k, v, 2), v) for k, v in values.items()}, coords=dict(tree["sample_stats"].coords))
@@ -159,7 +159,7 @@ def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     return observed, constant
 
 
-def _unconstrained(problem: Problem, tree: xr.DataTree) -> np.ndarray:
+def unconstrain(problem: Problem, tree: xr.DataTree) -> np.ndarray:
     """Return z for every draw of an ordinary posterior, rows (chain, draw)."""
     posterior = tree["posterior"].to_dataset()
     missing = [name for name in problem.parts.sites.latent if name not in posterior]
