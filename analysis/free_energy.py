@@ -151,7 +151,7 @@ def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -
         flags=(*found, *(curve.flags if i > 0 else ())),
     )
     if e.discretisation_error > MAXIMUM_DISCRETISATION * e.mcse:
-        why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > mcse {e.mcse:.2g}; use mbar"
+        why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > mcse {e.mcse:.2g} (use mbar)"
         return replace(e, flags=(*e.flags, why))
     return e
 
@@ -245,12 +245,12 @@ def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:
     khat = prior_tail(draws)
     advice = "use mbar or stepping-stone"
     if khat == np.inf:
-        return curve._replace(flags=(f"refused: nll at beta=0 is infinite in some draws; {advice}",))
+        return curve._replace(flags=(f"refused: nll at beta=0 is infinite in some draws ({advice})",))
     if khat >= NO_MEAN:
         nan = np.append(0.0, np.full(draws.betas.size - 1, np.nan))
-        why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}); {advice}"
+        why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}, {advice})"
         return Curve(nan, np.broadcast_to(nan, draws.nll.shape), nan, (why,))
     if khat > HEAVY_TAIL:
-        why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}); {advice}"
+        why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}, {advice})"
         return curve._replace(flags=(why,))
     return curve

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from singular.analysis import difference
+from singular.analysis import difference, flags
 from singular.analysis.agreement import slope_departures
 from singular.analysis.estimate import estimate, monte_carlo_error
 from singular.analysis.trust import UNTRUSTED, block_error, trust_flags
 from tests.analysis.test_estimate import ar1
-from tests.ladders import GammaLadder
+from tests.ladders import GammaLadder, tree
 
 CHAINS, DRAWS, SERIES = 4, 500, 500
 
@@ -106,12 +106,14 @@ def test_what_has_no_error_is_not_flagged():
     assert trust_flags(np.zeros((0, 0)), np.nan) == ()
 
 
-def test_neighbouring_rungs_that_fit_are_within_their_errors():
-    truth = GammaLadder(rungs=8, draws=300, swaps=True, persistence=0.5)
+@pytest.mark.parametrize("rungs", [5, 8])
+def test_neighbouring_rungs_that_fit_are_within_their_errors(rungs):
+    truth = GammaLadder(rungs=rungs, draws=300, swaps=True, persistence=0.5)
     found = [slope_departures(x["sample_stats"]["nll"].values, truth.betas) for x in truth.many(3, 150)]
     z = np.array([departure / mcse for departure, mcse in found])
     assert abs(z.mean()) < 0.1
     assert np.std(z) == pytest.approx(1.0, abs=0.1)
+    assert (np.abs(np.std(z, axis=0) - 1) < 0.3).all()
     assert np.mean(np.abs(z) > 4) < 0.004
     assert np.median([mcse for _, mcse in found]) < 0.3
 
@@ -127,3 +129,21 @@ def test_the_departure_measures_a_wrong_temperature():
     assert (np.abs(departure[:-1]) < 4 * mcse[:-1]).all()
     nll[0, :50, 0] = np.inf
     assert np.isfinite(slope_departures(nll, truth.betas)).all()
+
+
+def test_far_neighbours_and_a_wide_prior_are_no_reason_to_complain():
+    """A prior under which nll reaches 1e5 or is infinite, next rungs that overlap little, and none at all."""
+    truth = GammaLadder(rungs=5, rate=1e-5, draws=500)
+    for keep in ([0, 1, 4], [0, 2, 3]):
+        betas = truth.betas[keep]
+        found = []
+        for ladder in truth.many(5, 40):
+            nll = ladder["sample_stats"]["nll"].values[..., keep].copy()
+            nll[0, 0, 0] = np.inf
+            departure, mcse = slope_departures(nll, betas)
+            found.append(departure / mcse)
+        z = np.array(found)
+        assert np.isfinite(z).any() and np.nanmax(np.abs(z)) < 4
+    apart = np.stack([np.full((2, 50), 1e4), np.zeros((2, 50))], axis=-1) + np.arange(100.0).reshape(2, 50, 1)
+    assert np.isnan(slope_departures(apart, np.array([0.0, 1.0]))).all()
+    assert flags(tree([0.0, 1.0], nll=apart)) != ()
