@@ -9,26 +9,19 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from singular.analysis import checks
 from singular.analysis.draws import Draws, read_draws, sample_stat
+from singular.analysis.thresholds import (
+    MAXIMUM_DIVERGING,
+    MAXIMUM_RHAT,
+    MINIMUM_ESS,
+    MINIMUM_OVERLAP,
+    MINIMUM_SWAP_ACCEPTANCE,
+    MINIMUM_TAIL,
+)
 
 if TYPE_CHECKING:
     from singular.analysis.mbar import Solution
-
-MINIMUM_ESS = 400.0
-"""Bulk ESS of nll below which a rung is flagged: 100 for each of 4 chains (Vehtari et al., 2021)."""
-MAXIMUM_RHAT = 1.01
-"""Rank-normalised split R̂ of nll above which a rung is flagged (Vehtari et al., 2021)."""
-MAXIMUM_DIVERGING = 0.01
-"""Share of divergent NUTS steps above which a rung is flagged; with fewer, docs/validation.md finds honest errors."""
-MINIMUM_SWAP_ACCEPTANCE = 0.1
-"""Mean swap probability below which a pair of rungs is flagged."""
-MINIMUM_OVERLAP = 0.03
-"""MBAR overlap of neighbours below which they are flagged: the limit of Klimovich, Shirts and Mobley (2015),
-put on the overlap over the geometric mean of the two self-overlaps, so that close rungs may share theirs."""
-HEAVY_TAIL = 0.7
-"""Pareto k̂ of nll at β = 0 above which its mean is flagged as unreliable (Vehtari et al., 2024)."""
-NO_MEAN = 1.0
-"""Pareto k̂ from which the mean does not exist."""
 
 
 def diagnostics(ladder: xr.DataTree) -> pd.DataFrame:
@@ -101,14 +94,15 @@ def flags(ladder: xr.DataTree, betas: Sequence[float] | None = None) -> tuple[st
     ----------
     ladder : DataTree
     betas : sequence of float, optional
-        Rungs whose own flags matter (ESS, R̂, divergences); all of them if not given. What concerns the
-        whole ladder (swaps, round trips, an interruption) is always told: each draw came by all rungs.
+        Rungs whose own flags matter (ESS, R̂, divergences, saturated trees, disagreement with a neighbour); all
+        of them if not given. What concerns the whole ladder (swaps, round trips, an interruption) is always
+        told: each draw came by all rungs.
 
     Returns
     -------
     tuple of str
-        Such as ``"ess 143 < 400 at beta=0.161"``; empty if nothing was found. The limits are the
-        constants of this module.
+        Such as ``"ess 143 < 400 at beta=0.161"``; empty if nothing was found. The limits and their reasons are
+        in `thresholds`.
 
     Raises
     ------
@@ -133,6 +127,7 @@ def all_flags(
     table = _table(ladder, draws, used)
     samples = draws.nll[..., 0].size
     found: dict[int, list[str]] = {}
+    further = checks.rung_checks(ladder, draws, used)
     columns = zip(used, table.beta, table.ess_bulk, table.rhat, table.diverging, strict=True)
     for position, beta, ess, rhat, diverging in columns:
         at = f"at beta={beta:.3g}"
@@ -143,13 +138,14 @@ def all_flags(
             rung.append(f"rhat {rhat:.3f} > {MAXIMUM_RHAT} {at}")
         if diverging > MAXIMUM_DIVERGING * samples:
             rung.append(f"{diverging:.0f} of {samples} steps diverged {at}")
+        rung += further[position]
     return found, _ladder_flags(ladder, draws)
 
 
 def pick_flags(found: tuple[dict[int, list[str]], list[str]], used: Sequence[int]) -> tuple[str, ...]:
     """Return the flags of the rungs at positions ``used`` and of the whole ladder, from `all_flags`."""
     rungs, whole = found
-    return (*(flag for position in sorted(set(used)) for flag in rungs[position]), *whole)
+    return tuple(dict.fromkeys((*(flag for position in sorted(set(used)) for flag in rungs[position]), *whole)))
 
 
 def overlap_flags(solution: Solution, betas: np.ndarray) -> tuple[str, ...]:
@@ -176,7 +172,7 @@ def prior_tail(draws: Draws) -> float:
     nll = draws.nll[..., 0]
     if not np.isfinite(nll).all():
         return np.inf
-    if np.ptp(nll) == 0.0 or nll.size < 25:
+    if np.ptp(nll) == 0.0 or nll.size < MINIMUM_TAIL:
         return -np.inf
     khat = array_stats.pareto_khat(nll, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")
     return np.asarray(khat).item()
@@ -233,6 +229,6 @@ def _ladder_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
         pair = f"beta={draws.betas[i]:.3g} and {draws.betas[min(i + 1, draws.betas.size - 1)]:.3g}"
         found.append(f"swap acceptance {acceptance[i]:.2f} < {MINIMUM_SWAP_ACCEPTANCE} between {pair}")
     trips = round_trips(ladder)
-    if trips is not None and draws.betas.size > 1 and (trips == 0).any():
-        found.append(f"no round trip in {int((trips == 0).sum())} of {trips.size} chains")
+    if trips is not None and draws.betas.size > 1:
+        found += checks.round_trip_flags(trips)
     return found

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from singular.analysis.trust import trust_flags
 from singular.errors import InputError
 
 
@@ -87,15 +88,19 @@ def estimate(
     discretisation_error: float = 0.0,
     flags: Iterable[str] = (),
 ) -> Estimate:
-    """Return an `Estimate` whose error is read off its influence, (chain, draw)."""
+    """Return an `Estimate` whose error is read off its influence, (chain, draw).
+
+    Where a second look at the influence does not bear that error out, a flag says so (see `trust_flags`).
+    """
+    mcse = monte_carlo_error(influence)
     return Estimate(
         value=float(value),
-        mcse=monte_carlo_error(influence),
+        mcse=mcse,
         target=target,
         method=method,
         beta=None if beta is None else float(beta),
         discretisation_error=float(discretisation_error),
-        flags=tuple(dict.fromkeys(flags)),
+        flags=tuple(dict.fromkeys((*flags, *trust_flags(influence, mcse)))),
         influence=influence,
     )
 

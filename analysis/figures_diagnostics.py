@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from singular.analysis.diagnostics import MAXIMUM_DIVERGING, MAXIMUM_RHAT, MINIMUM_ESS, MINIMUM_SWAP_ACCEPTANCE
 from singular.analysis.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, finish, new_figure
+from singular.analysis.thresholds import MAXIMUM_DIVERGING, MAXIMUM_RHAT, MINIMUM_ESS, MINIMUM_SWAP_ACCEPTANCE
 
 if TYPE_CHECKING:
     import xarray as xr

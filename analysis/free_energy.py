@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from singular.analysis import mbar
-from singular.analysis.diagnostics import HEAVY_TAIL, NO_MEAN, overlap_flags, prior_tail, rung_flags
+from singular.analysis.diagnostics import overlap_flags, prior_tail, rung_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
 from singular.analysis.thermodynamic import RULES, Curve, from_zero, hermite_steps, thermodynamic_integration
+from singular.analysis.thresholds import HEAVY_TAIL, MAXIMUM_DISCRETISATION, NO_MEAN
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "free_energy", "free_energy_curve", "hermite_steps", "stepping_stone"]
 
-COARSE = 3.0
-"""Discretisation error, in units of mcse, above which the rungs are flagged as too far apart."""
 METHODS = ("mbar", "pymbar", "ti", "ti-interpolant", "ti-trapezoid", "stepping-stone")
 
 
@@ -51,7 +50,7 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
     Estimate
         In nats. Thermodynamic integration needs E_0[nL_n] to exist: where nll at β = 0 is infinite, or
         its tail has a Pareto k̂ of 1 or more, its value is NaN and a flag says so; k̂ > 0.7 is
-        flagged, and so is a discretisation error above 3 mcse.
+        flagged, and so is a discretisation error above the Monte Carlo error.
 
     Raises
     ------
@@ -147,8 +146,8 @@ def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -
         discretisation_error=curve.discretisation_error[i],
         flags=(*found, *(curve.flags if i > 0 else ())),
     )
-    if e.discretisation_error > COARSE * e.mcse:
-        why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > {COARSE:.0f} mcse; use mbar"
+    if e.discretisation_error > MAXIMUM_DISCRETISATION * e.mcse:
+        why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > mcse {e.mcse:.2g} (use mbar)"
         return replace(e, flags=(*e.flags, why))
     return e
 
@@ -167,12 +166,12 @@ def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:
     khat = prior_tail(draws)
     advice = "use mbar or stepping-stone"
     if khat == np.inf:
-        return curve._replace(flags=(f"refused: nll at beta=0 is infinite in some draws; {advice}",))
+        return curve._replace(flags=(f"refused: nll at beta=0 is infinite in some draws ({advice})",))
     if khat >= NO_MEAN:
         nan = np.append(0.0, np.full(draws.betas.size - 1, np.nan))
-        why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}); {advice}"
+        why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}, {advice})"
         return Curve(nan, np.broadcast_to(nan, draws.nll.shape), nan, (why,))
     if khat > HEAVY_TAIL:
-        why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}); {advice}"
+        why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}, {advice})"
         return curve._replace(flags=(why,))
     return curve

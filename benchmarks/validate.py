@@ -1,154 +1,155 @@
-"""Do the error bars mean what they say? Many seeds of each model against the exact answer.
+"""Do the error bars mean what they say? Coverage of intervals over many data sets, against the exact answer.
 
-For each model and data seed one ladder at default settings; every estimate is compared with the finite-n
-oracle in units of its own Monte Carlo error, z = (estimate − exact)/mcse. If the errors are honest the z have
-mean 0 and standard deviation 1: a bar twice too large gives 0.5, one half too small 2.
+For each model and data seed one ladder at default settings; each estimate with its Monte Carlo error makes intervals,
+and these should hold the exact finite-n value (``posteriors.quadrature``) as often as they claim.
 
-    make validate            # 40 seeds, writes docs/validation.md and docs/validation.csv
+    make validate            # 50 seeds of 8 models, writes docs/validation/COVERAGE.md and COVERAGE.csv
 
-A run goes on where it was stopped: finished seeds are read back from the folder ``out/validation``.
+A run goes on where it was stopped: ladders that are done are read back from ``out/validation``.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rich.progress import track
+from replicates import MODELS, Run, estimates, every, printed
+from scipy.stats import binom, norm
 
-from singular import __version__, analysis, models, posteriors
-from singular.analysis.markdown import markdown
+from singular import __version__
 from singular.posteriors.store import write
 
-MODELS = ("tanh-1", "tanh-2", "product", "linear-4", "mixture-known")
-SEEDS = 40
-BOUNDS = (0.8, 1.25)
-MEAN_BOUND = 0.03
-FREE_ENERGY = ("mbar", "ti", "stepping-stone")
+SEEDS = 50
+LEVELS = (0.5, 0.9, 0.95)
+JUDGED = (0.5, 0.95)
+BAND = 0.999
+"""A share is outside if chance alone puts it there less than once in a thousand times."""
+MEDIAN_BOUND = 0.02
+FOUR_PARAMETERS = ("tanh-2", "linear-4")
 
 
-def one_seed(name: str, seed: int, n: int) -> pd.DataFrame:
-    """Return one row per estimate: model, seed, beta, quantity, method, value, mcse, exact, …"""
-    problem = models.problem(name, n=n, seed=seed)
-    began = time.perf_counter()
-    tree = posteriors.ladder(problem, seed=seed, progress=False)
-    seconds = time.perf_counter() - began
-    betas = tree.sample_stats.beta.values
-    exact = posteriors.quadrature(problem, betas)
-    rows = []
-
-    def add(quantity, beta, estimate, truth, truth_error):
-        rows.append(
-            {
-                "model": name, "seed": seed, "beta": beta, "quantity": quantity, "method": estimate.method,
-                "value": estimate.value, "mcse": estimate.mcse,
-                "discretisation_error": estimate.discretisation_error, "exact": truth, "exact_error": truth_error,
-                "rungs": betas.size, "seconds": seconds,
-                "flags": estimate.flags if isinstance(estimate.flags, str) else "; ".join(estimate.flags),
-            }
-        )  # fmt: skip
-
-    top = exact.at(1.0)
-    for method in FREE_ENERGY:
-        estimate = analysis.free_energy(tree, method=method)
-        add("free_energy", 1.0, estimate, top.free_energy, top.error_free_energy)
-    at_wbic = exact.at(tree.attrs["wbic_beta"])
-    add("wbic", tree.attrs["wbic_beta"], analysis.wbic(tree), at_wbic.mean_nll, at_wbic.error_mean_nll)
-    for method in ("rung", "mbar"):
-        for row in analysis.effective_learning_coefficient(tree, method=method).itertuples():
-            truth = exact.at(row.beta)
-            add("effective_learning_coefficient", row.beta, row, truth.effective_learning_coefficient,
-                truth.error_effective_learning_coefficient)  # fmt: skip
-    low, high = tree.attrs["wbic_beta"], betas[np.searchsorted(betas, tree.attrs["wbic_beta"]) + 1]
-    secant = (exact.at(low).mean_nll - exact.at(high).mean_nll) / (1 / low - 1 / high)
-    add("learning_coefficient", low, analysis.learning_coefficient(tree, method="two-temperature"), secant, 0.0)
-    return pd.DataFrame(rows)
-
-
-def standardised(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation of z, and the median error, per model and pooled."""
-    rows = rows.assign(z=(rows.value - rows.exact) / np.hypot(rows.mcse, rows.exact_error),
-                       error=(rows.value - rows.exact).abs())  # fmt: skip
+def coverage(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each estimator over all models and over each, how often intervals hold the exact value."""
     out = []
     for (quantity, method), group in rows.groupby(["quantity", "method"], sort=False):
-        for model, part in [*group.groupby("model", sort=False), ("pooled", group)]:
-            z = part.z.to_numpy()
-            mean_error = z.std(ddof=1) / math.sqrt(part.groupby(["model", "seed"]).ngroups)
-            pooled = model == "pooled"
-            out.append(
-                {
-                    "quantity": quantity, "method": method, "model": model, "estimates": z.size,
-                    "mean z": z.mean(), "± of mean": mean_error, "sd z": z.std(ddof=1),
-                    "largest |z|": np.abs(z).max(), "median error": part.error.median(),
-                    "median mcse": part.mcse.median(),
-                    "within": ("yes" if BOUNDS[0] <= z.std(ddof=1) <= BOUNDS[1] else "NO") if pooled else "",
-                }
-            )  # fmt: skip
+        for model, part in [("all", group), *group.groupby("model", sort=False)]:
+            z = part["z"].to_numpy()
+            row = {"quantity": quantity, "method": method, "model": model, "replicates": z.size,
+                   "median error": (part["value"] - part["exact"]).abs().median(), "median mcse": part["mcse"].median(),
+                   "mean z": z.mean(), "± of mean": z.std(ddof=1) / np.sqrt(z.size), "sd z": z.std(ddof=1),
+                   "largest z": np.abs(z).max()}  # fmt: skip
+            outside = []
+            for level in LEVELS:
+                held = int(np.sum(np.abs(z) < norm.isf((1 - level) / 2)))
+                low, high = band(z.size, level)
+                row[f"{level:.0%}"] = held / z.size
+                row[f"band of {level:.0%}"] = f"{low / z.size:.3f} to {high / z.size:.3f}"
+                if not low <= held <= high:
+                    outside.append(f"{level:.0%}")
+            row["outside"] = ", ".join(outside)
+            out.append(row)
     return pd.DataFrame(out)
 
 
+def band(replicates: int, level: float) -> tuple[int, int]:
+    """Return the counts between which a binomial lies with probability `BAND` or more."""
+    low, high = (binom.ppf(p, replicates, level) for p in ((1 - BAND) / 2, (1 + BAND) / 2))
+    return int(low), int(high)
+
+
 def page(rows: pd.DataFrame, seeds: int, n: int) -> str:
-    """Return docs/validation.md."""
-    table = standardised(rows)
-    runs = rows.drop_duplicates(["model", "seed"])
-    cost = runs.groupby("model", sort=False).agg(rungs=("rungs", "median"), seconds=("seconds", "median"))
-    mbar = rows[(rows.quantity == "free_energy") & (rows.method == "mbar")]
-    median = (mbar.value - mbar.exact).abs().median()
-    flagged = rows.assign(flagged=rows["flags"].fillna("") != "")
-    flagged = flagged.groupby(["model", "quantity", "method"], sort=False)["flagged"].mean()
-    return f"""# Validation: do the error bars hold?
+    """Return docs/validation/COVERAGE.md."""
+    table = coverage(rows)
+    pooled = table[table["model"] == "all"].drop(columns="model")
+    single = table[table["model"] != "all"].drop(columns=[f"band of {level:.0%}" for level in LEVELS])
+    judged = [row for row in table.itertuples() if any(f"{level:.0%}" in str(row.outside) for level in JUDGED)]
+    verdicts = "\n".join(f"- {row.quantity}, {row.method}, {row.model}: {row.outside}" for row in judged)
+    bands = "; ".join(f"{level:.0%}: {_shares(seeds, level)}" for level in LEVELS)
+    free = rows[rows["quantity"] == "free_energy"].assign(error=lambda r: (r["value"] - r["exact"]).abs())
+    medians = free.pivot_table(index="model", columns="method", values="error", aggfunc="median", sort=False)
+    four = free[free["model"].isin(FOUR_PARAMETERS)].groupby("method", sort=False)["error"].median()
+    told = ", ".join(f"{method} {error:.4f}" for method, error in four.items())
+    once = rows.drop_duplicates(["model", "seed"])
+    cost = once.groupby("model", sort=False)[["rungs", "seconds", "diverging"]].median().reset_index()
+    flagged = rows.assign(flagged=rows["flags"].fillna("") != "").groupby(["quantity", "method"], sort=False)["flagged"]
+    coarse = rows[rows["discretisation_error"] > 0].groupby(["method", "model"], sort=False)
+    coarse = coarse.apply(lambda g: (g["discretisation_error"] / g["mcse"]).median(), include_groups=False)
+    return f"""# Coverage: do the error bars hold?
 
-Made by `make validate` with singular {__version__}: {len(MODELS)} models, n = {n}, {seeds} data sets each, one ladder
-at default settings per data set (4 chains × 1000 draws after 500 of warm-up), the data seed being the sampler's too.
-Every estimate is compared with the exact finite-n value (`posteriors.quadrature`) in units of its own error:
-z = (estimate − exact)/mcse. Honest errors give mean 0 and standard deviation 1; the pooled standard deviation
-must lie in [{BOUNDS[0]}, {BOUNDS[1]}]. "± of mean" is the standard error of the mean of z over data sets.
+Made by `make validate` with singular {__version__}: {rows["model"].nunique()} models, n = {n}, {seeds} data sets
+each, {len(once)} ladders at default settings (4 chains × 1000 draws after 500 of warm-up), the data seed being the
+sampler's too. An interval of level p is value ± q mcse, q the normal quantile; it should hold the exact finite-n value
+of what the estimate aims at (`posteriors.quadrature`) in a share p of the replicates. The band is where a binomial
+share lies with probability {BAND:.1%}. λ_eff is taken at 1/log n and at 1 alone, so that the replicates of an estimator
+are independent. No flagged estimate is left out. z = (estimate − exact)/mcse.
 
-Median |F − exact| by MBAR over all {len(mbar)} runs: **{median:.4f} nats** (goal ≤ {MEAN_BOUND}).
+Outside the band at {" or ".join(f"{level:.0%}" for level in JUDGED)}, of {len(table)} rows of both tables \
+({len(JUDGED) * len(table)} comparisons, of which chance puts about {(1 - BAND) * len(JUDGED) * len(table):.1f} or fewer
+outside):
 
-## Standardised errors
+{verdicts or "none."}
 
-{markdown(table)}
+## All models together
 
-λ_eff is taken on every rung above β = 0; rungs of one ladder are correlated. Thermodynamic integration has a
-discretisation error besides (not in z); where it is larger than the Monte Carlo error, z shows it.
+{printed(pooled)}
+
+## Each model
+
+Bands with {seeds} replicates: {bands}.
+
+{printed(single)}
+
+## Median |F − exact|, nats
+
+{printed(medians.reset_index())}
+
+On the four-parameter models ({", ".join(FOUR_PARAMETERS)}): {told}; goal ≤ {MEDIAN_BOUND}.
+
+## Discretisation error
+
+Median of the claimed discretisation error in units of mcse; it is not part of the intervals, and 0 for other methods.
+
+{printed(coarse.rename("discretisation error / mcse").reset_index())}
 
 ## Size and cost of a ladder
 
-{markdown(cost.reset_index())}
+{printed(cost)}
 
-Seconds are wall time on the machine that made this page, compilation in the first run of each model included.
+Medians; seconds are wall time on one core of a busy machine; `diverging` is the largest share of divergent steps on a
+rung. Largest stated error of an oracle: {rows["oracle_error"].max():.1g} nats.
 
 ## Share of estimates that carry a flag
 
-{markdown(flagged.reset_index())}
+{printed(flagged.mean().rename("flagged").reset_index())}
 """
+
+
+def _shares(replicates: int, level: float) -> str:
+    low, high = band(replicates, level)
+    return f"{low / replicates:.2f} to {high / replicates:.2f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
-    parser.add_argument("--n", type=int, default=500)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="data sets for each model")
+    parser.add_argument("--n", type=int, default=500, help="observations of each data set")
     parser.add_argument("--models", nargs="*", default=list(MODELS))
-    parser.add_argument("--out", type=Path, default=Path("docs"))
-    parser.add_argument("--work", type=Path, default=Path("out/validation"))
+    parser.add_argument("--out", type=Path, default=Path("docs/validation"), help="where the page goes")
+    parser.add_argument("--work", type=Path, default=Path("out/validation"), help="where ladders are kept")
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    frames = []
-    jobs = [(name, seed) for name in arguments.models for seed in range(arguments.seeds)]
-    for name, seed in track(jobs, "validating"):
-        path = arguments.work / f"{name}-n{arguments.n}-{seed}.csv"
-        if not path.exists():
-            write(path, one_seed(name, seed, arguments.n).to_csv(index=False))
-        frames.append(pd.read_csv(path, keep_default_na=False, na_values=["nan"]))
-    rows = pd.concat(frames, ignore_index=True)
-    write(arguments.out / "validation.md", page(rows, arguments.seeds, arguments.n))
-    write(arguments.out / "validation.csv", standardised(rows).to_csv(index=False, float_format="%.4g"))
-    print(standardised(rows).query("model == 'pooled'").to_string(index=False))
+    for folder in (arguments.work, arguments.out):
+        folder.mkdir(parents=True, exist_ok=True)
+    runs = [Run(model, "default", arguments.n, seed) for model in arguments.models for seed in range(arguments.seeds)]
+    done = pd.concat(every(partial(estimates, folder=arguments.work), runs, "ladders"), ignore_index=True)
+    order = {name: i for i, name in enumerate(arguments.models)}
+    rows = done.sort_values(["model", "seed"], key=lambda c: c.map(order) if c.name == "model" else c, kind="stable")
+    rows = rows[np.isfinite(rows["z"])]
+    write(arguments.out / "COVERAGE.md", page(rows, arguments.seeds, arguments.n))
+    write(arguments.out / "COVERAGE.csv", coverage(rows).to_csv(index=False, float_format="%.4g"))
+    print(coverage(rows).query("model == 'all'").to_string(index=False))
 
 
 if __name__ == "__main__":

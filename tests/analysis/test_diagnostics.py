@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from singular import analysis
+from singular.analysis.agreement import slope_departures
+from singular.analysis.checks import round_trip_flags
 from tests.ladders import GammaLadder, tree
 
 TRUTH = GammaLadder(swaps=True, persistence=0.3, draws=500)
@@ -46,11 +48,65 @@ def test_chains_that_disagree():
 
 def test_divergences():
     diverging = np.zeros(LADDER["sample_stats"]["nll"].shape, dtype=bool)
-    diverging[0, :2, 4] = True
-    assert analysis.flags(changed(diverging=diverging)) == ()
     diverging[0, :30, 4] = True
+    assert analysis.flags(changed(diverging=diverging)) == ()
+    diverging[0, :300, 4] = True
     (flag,) = analysis.flags(changed(diverging=diverging))
-    assert flag == f"30 of 2000 steps diverged at beta={TRUTH.betas[4]:.3g}"
+    assert flag == f"300 of 2000 steps diverged at beta={TRUTH.betas[4]:.3g}"
+
+
+def warped(stretch):
+    """Return nll of a rung that was not sampled at its β: one that is spread too widely about its mean."""
+    nll = LADDER["sample_stats"]["nll"].values.copy()
+    nll[..., 4] = nll[..., 4].mean() + stretch * (nll[..., 4] - nll[..., 4].mean())
+    return nll
+
+
+def test_neighbours_that_do_not_fit():
+    found = analysis.flags(changed(nll=warped(1.3)))
+    assert found and all("do not fit each other" in flag and f"{TRUTH.betas[4]:.3g}" in flag for flag in found)
+    assert len(set(found)) == len(found)
+    assert analysis.flags(changed(nll=warped(1.3)), [TRUTH.betas[0], TRUTH.betas[-1]]) == ()
+    assert analysis.free_energy(changed(nll=warped(1.3))).flags == found
+
+
+def test_a_few_divergences_count_where_neighbours_do_not_fit():
+    nll = LADDER["sample_stats"]["nll"].values
+    stretches = np.linspace(1.0, 1.3, 31)
+    departures = [slope_departures(warped(s), TRUTH.betas) for s in stretches]
+    worst = np.array([np.max(np.abs(d / e)) for d, e in departures])
+    doubtful = stretches[(worst > 3.1) & (worst < 3.9)][0]
+    diverging = np.zeros(nll.shape, dtype=bool)
+    assert analysis.flags(changed(nll=warped(doubtful), diverging=diverging)) == ()
+    diverging[0, :30, 4] = True
+    (flag,) = analysis.flags(changed(nll=warped(doubtful), diverging=diverging))
+    assert flag.startswith(f"1.5% of steps diverged at beta={TRUTH.betas[4]:.3g}, and its draws do not fit")
+
+
+def test_trees_cut_off():
+    depth = np.full(LADDER["sample_stats"]["nll"].shape, 3)
+    depth[:, :100, 4] = 6
+    ladder = changed(tree_depth=depth)
+    assert analysis.flags(ladder) == ()  # it does not say what the limit was
+    ladder.attrs["settings"] = '{"max_tree_depth": 6}'
+    assert analysis.flags(ladder) == (f"20% of trees were cut off at max_tree_depth at beta={TRUTH.betas[4]:.3g}",)
+    ladder.attrs["settings"] = '{"max_tree_depth": 7}'
+    assert analysis.flags(ladder) == ()
+
+
+def test_few_round_trips():
+    replica = LADDER["sample_stats"]["replica"].values.copy()
+    trips = analysis.round_trips(LADDER)
+    assert trips.sum() > 100
+    replica[:, 60:] = replica[:, 59:60]
+    few = analysis.round_trips(changed(replica=replica))
+    (flag,) = analysis.flags(changed(replica=replica))
+    assert flag == (
+        f"{few.sum()} round trips in all < 25" if few.all() else f"no round trip in {sum(few == 0)} of 4 chains"
+    )
+    assert round_trip_flags(np.array([10, 9, 5, 0])) == ["no round trip in 1 of 4 chains"]
+    assert round_trip_flags(np.array([10, 9, 4, 1])) == ["24 round trips in all < 25"]
+    assert round_trip_flags(np.array([10, 9, 5, 1])) == []
 
 
 def test_swaps_that_fail():

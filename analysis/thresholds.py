@@ -1,0 +1,69 @@
+"""The limits from which a number is flagged, each with its reason.
+
+A flag is a reason to distrust a number, no proof that it is wrong. docs/validation/FLAGS.md counts how often wrong
+numbers carry none and right ones do, on seeds that no limit was chosen on.
+"""
+
+# --- the draws of one rung -------------------------------------------------------------------------------------
+
+MINIMUM_ESS = 400.0
+"""Bulk ESS of nll: 100 for each of 4 chains, without which R̂ and ESS are too noisy to be believed themselves
+(Vehtari et al., 2021)."""
+MAXIMUM_RHAT = 1.01
+"""Rank-normalised split R̂ of nll (Vehtari et al., 2021)."""
+MAXIMUM_DIVERGING = 0.1
+"""Share of divergent NUTS steps, for a flag without further evidence.
+
+A divergent trajectory is cut short, which leaves the step exact and the region behind the cut to other moves; here
+draws of the prior keep coming down the ladder to it. Where optimal sets cross, a few in a hundred steps diverge and
+errors hold; a tenth says that the step size, which is adapted to an acceptance of 0.9, does not suit the rung."""
+SUSPECT_DIVERGING = 0.01
+"""Share of divergent steps for a flag if the rung also disagrees with a neighbour by `SUSPECT_DISAGREEMENT`."""
+MAXIMUM_SATURATED = 0.1
+"""Share of NUTS trees that reached ``max_tree_depth``: these trajectories were stopped by the limit, not by a
+U-turn. The step stays exact; in more than a tenth of the steps it is a shorter one than the rung needs."""
+
+# --- rungs together --------------------------------------------------------------------------------------------
+
+MAXIMUM_DISAGREEMENT = 4.0
+"""How far, in its own errors, the ratio of two neighbours' nll densities may be from the known one.
+
+Two-sided chance is 6e-5 for a pair, 1e-3 for a ladder of 16 rungs."""
+SUSPECT_DISAGREEMENT = 3.0
+"""The same for a rung that diverges as well (chance 3e-3)."""
+MINIMUM_SWAP_ACCEPTANCE = 0.1
+"""Mean swap probability of a pair of rungs: below, replicas pass so rarely that the rungs above are alone."""
+MINIMUM_OVERLAP = 0.03
+"""MBAR overlap of neighbours: the limit of Klimovich, Shirts and Mobley (2015), put on the overlap over the geometric
+mean of the two self-overlaps, so that close rungs may share theirs."""
+MINIMUM_ROUND_TRIPS = 25
+"""Trips of replicas from β = 0 to the top and back, over all chains.
+
+Each brings a draw of the prior to the top. Where two regions are joined through the prior alone, the share of
+each rests on about so many independent choices: with 25 its standard deviation is up to 0.5/√25 = 0.1."""
+MAXIMUM_DISCRETISATION = 1.0
+"""Discretisation error in units of mcse: above, more draws would not help."""
+
+# --- tails -----------------------------------------------------------------------------------------------------
+
+HEAVY_TAIL = 0.7
+"""Pareto k̂ above which means converge too slowly for any error to show it (Vehtari et al., 2024)."""
+NO_MEAN = 1.0
+"""Pareto k̂ from which the mean does not exist."""
+MINIMUM_TAIL = 25
+"""Draws below which no tail is fitted."""
+
+# --- the error bar itself --------------------------------------------------------------------------------------
+
+MINIMUM_EFFECTIVE = 100.0
+"""Effective draws, (sd/mcse)², of the series an error is read off.
+
+The normal law of the error then holds to about 1/√100 times the skewness, and the error is itself known to ten
+per cent or so."""
+BLOCKS = 8
+"""Blocks of each chain: long enough (125 of 1000 draws) to be nearly independent, with 4 chains as many (32) as
+tell their own spread to 13 %."""
+MINIMUM_BLOCK = 10
+"""Draws in a block below which blocks say nothing of their own."""
+FALSE_ALARM = 1e-4
+"""Chance that blocks, or chains, of a good series are told to disagree. A summary holds some 50 estimates."""

@@ -1,0 +1,120 @@
+"""Can an error bar be believed? Second routes to the error of a mean, and the flags where they disagree."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from singular.analysis.thresholds import (
+    BLOCKS,
+    FALSE_ALARM,
+    HEAVY_TAIL,
+    MINIMUM_BLOCK,
+    MINIMUM_EFFECTIVE,
+    MINIMUM_TAIL,
+)
+
+UNTRUSTED = "error bar not trustworthy"
+"""What every flag of this module begins with."""
+
+
+def block_error(influence: np.ndarray, blocks: int = BLOCKS) -> float:
+    """Return the standard error of the mean of an autocorrelated series from the means of long blocks.
+
+    Each chain is cut into ``blocks`` pieces of one length, as many of its first draws left out as do not fit.
+    The means of pieces much longer than the autocorrelation time are nearly independent, and their spread
+    about the overall mean gives the error without any estimate of autocorrelations: it shares nothing but the
+    draws with `monte_carlo_error`. Its own relative error is about 1/√(2 (pieces − 1)), 13 % with 32 of them.
+
+    Parameters
+    ----------
+    influence : (chain, draw) float
+    blocks : int
+        Pieces of each chain.
+
+    Returns
+    -------
+    float
+        In the unit of ``influence``; NaN if a value is not finite or there are fewer draws than blocks.
+
+    References
+    ----------
+    Geyer (1992), Statist. Sci. 7, 473: batch means.
+    """
+    series = np.asarray(influence, dtype=np.float64)
+    if series.ndim != 2 or series.shape[1] < blocks or series.size == 0 or not np.isfinite(series).all():
+        return math.nan
+    means = block_means(series, series.shape[1] // blocks)
+    return float(np.std(means, ddof=1) / math.sqrt(means.size))
+
+
+def block_means(series: np.ndarray, length: int) -> np.ndarray:
+    """Return the means of consecutive pieces of ``length`` draws: (…, chain, draw) -> (…, chain, piece)."""
+    draws = series.shape[-1]
+    whole = series[..., draws % length :]
+    return whole.reshape(*series.shape[:-1], draws // length, length).mean(axis=-1)
+
+
+def trust_flags(influence: np.ndarray, mcse: float) -> tuple[str, ...]:
+    """Return the reasons not to believe ``mcse`` as the error of the mean of ``influence``.
+
+    Four are looked for; the limits, with their reasons, are in `thresholds`.
+
+    - The series has too few effective draws, (sd/mcse)², for its autocorrelations to be known.
+    - Blocks disagree: the error from the means of long blocks is larger than ``mcse`` by more than chance,
+      the square of their ratio being χ²/dof with one degree of freedom fewer than there are blocks.
+    - Chains disagree: their means differ by more than the spread of blocks within each chain allows (Fisher's
+      F of an analysis of variance). The draws of a chain that is stuck look fine by themselves.
+    - The series has a tail so heavy (Pareto k̂ of its absolute values) that rare draws yet to come could
+      move the mean by more than any error shows.
+
+    Parameters
+    ----------
+    influence : (chain, draw) float
+    mcse : float
+        What `monte_carlo_error` returned for it.
+    """
+    series = np.asarray(influence, dtype=np.float64)
+    if not (mcse > 0.0) or series.ndim != 2 or not np.isfinite(series).all():
+        return ()
+    found = []
+    effective = float(np.var(series)) / mcse**2
+    if effective < MINIMUM_EFFECTIVE:
+        found.append(f"{effective:.0f} effective draws < {MINIMUM_EFFECTIVE:.0f}")
+    if series.shape[1] >= BLOCKS * MINIMUM_BLOCK:
+        found += _disagreements(series / mcse)
+    khat = _tail(series)
+    if khat > HEAVY_TAIL:
+        found.append(f"heavy tail of its influence (Pareto k {khat:.2f} > {HEAVY_TAIL})")
+    return tuple(f"{UNTRUSTED}: {what}" for what in found)
+
+
+def _disagreements(scaled: np.ndarray) -> list[str]:
+    """``scaled`` is the influence in units of its mcse."""
+    from scipy.special import chdtri, fdtri
+
+    found = []
+    means = block_means(scaled, scaled.shape[1] // BLOCKS)
+    chains = means.shape[0]
+    ratio = float(np.std(means, ddof=1)) / math.sqrt(means.size)
+    largest = math.sqrt(float(chdtri(means.size - 1, FALSE_ALARM)) / (means.size - 1))
+    if ratio > largest:
+        found.append(f"blocks of draws give {ratio:.2f} times the error, chance up to {largest:.2f}")
+    within = float(np.mean(np.var(means, axis=1, ddof=1))) / BLOCKS
+    if chains > 1 and within > 0.0:
+        excess = float(np.var(means.mean(axis=1), ddof=1)) / within
+        largest = float(fdtri(chains - 1, chains * (BLOCKS - 1), 1.0 - FALSE_ALARM))
+        if excess > largest:
+            found.append(f"chains disagree (F = {excess:.1f}, chance up to {largest:.1f})")
+    return found
+
+
+def _tail(series: np.ndarray) -> float:
+    """Return the Pareto k̂ of the absolute values; −inf for too few draws."""
+    if series.size < MINIMUM_TAIL:
+        return -math.inf
+    from arviz_stats.base.array import array_stats
+
+    size = np.abs(series) / np.std(series)
+    return np.asarray(array_stats.pareto_khat(size, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")).item()
