@@ -179,6 +179,17 @@ def test_more_noise_leaves_m_open():
     assert not growth(noisy(0.5, 2, 0, deviation=0.2)).decided
 
 
+def test_a_curve_that_starts_out_differently_is_fitted_where_it_is_a_power():
+    """A plateau that leaves a bump in the slope over the first quarter, as two ReLU units do."""
+    plain = noisy(2.0, 1, 3)
+    x = -np.log(plain.frame["epsilon"].to_numpy())
+    bump = 3.0 / (1 + np.exp((x - 4.5) / 0.3))
+    bent = Volume(plain.frame, plain.curves + bump, plain.model)
+    fit = growth(bent)
+    assert abs(fit.value - 2.0) < 3 * fit.error < 0.3
+    assert fit.increments < growth(plain).increments
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [({"lowest": 2.0}, "lowest"), ({"lowest": math.nan}, "lowest"), ({"particles": 65}, "even"),
