@@ -1,31 +1,85 @@
 """Every number read off draws, each with its Monte Carlo error."""
 
+from singular.analysis.across_n import AcrossDataSets, evidence_increments, evidence_slope, learning_curve
 from singular.analysis.asymptotics import Asymptotics, decay
+from singular.analysis.bridge import bridge
+from singular.analysis.coefficient_table import coefficient_table
+from singular.analysis.criteria import functional_variance, singular_fluctuation, training_loss, waic
+from singular.analysis.criteria_table import criteria
+from singular.analysis.criterion import Criterion
+from singular.analysis.cross_validation import cross_validation, loo
+from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.estimate import Estimate, difference
+from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.free_energy import free_energy, free_energy_curve
+from singular.analysis.generalisation import generalisation_loss
+from singular.analysis.joint import covariance
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
+from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
+from singular.analysis.penalised import bic, laplace
+from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
+from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
+from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
+from singular.analysis.smc import free_energy_smc
 from singular.analysis.summary import summary
 from singular.analysis.volume import Volume, volume
 from singular.analysis.volume_law import Growth, growth
 from singular.analysis.wbic import wbic
+from singular.analysis.wbic_offset import adjusted_wbic, wbic_offset
 
 __all__ = [
+    "AcrossDataSets",
     "Asymptotics",
+    "Criterion",
     "Estimate",
     "Growth",
+    "OverDataSets",
     "Volume",
+    "adjusted_wbic",
+    "bic",
+    "bridge",
+    "coefficient_table",
+    "covariance",
+    "criteria",
+    "cross_validation",
     "decay",
     "diagnostics",
     "difference",
     "effective_learning_coefficient",
+    "evidence_increments",
+    "evidence_slope",
+    "excess_coefficient",
+    "excess_coefficient_curve",
+    "excess_offset",
     "flags",
     "free_energy",
     "free_energy_curve",
+    "free_energy_smc",
+    "functional_variance",
+    "generalisation_loss",
     "growth",
+    "laplace",
     "learning_coefficient",
+    "learning_curve",
+    "local_learning_coefficient",
+    "localiser_pull",
+    "loo",
+    "nested_coefficients",
+    "nll_at",
+    "over_data_sets",
+    "prior_sensitivity",
+    "prior_shift",
+    "regression_contrast",
+    "regression_learning_coefficient",
     "round_trips",
+    "singular_bic",
+    "singular_bics",
+    "singular_fluctuation",
     "summary",
+    "training_loss",
     "volume",
+    "waic",
     "wbic",
+    "wbic_offset",
 ]

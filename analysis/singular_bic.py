@@ -44,7 +44,7 @@ def singular_bic(
         Maximal log-likelihood of each model, nats, the smallest model first.
     coefficients : sequence of rows
         Row i has i + 1 entries (λ_ij, m_ij): the learning coefficient and multiplicity of model i when the truth is
-        a generic point of model j; None where j is no submodel of i. `coefficient_table` makes some.
+        a generic point of model j; None where j is no submodel of i. `nested_coefficients` makes some.
     n : int
         Observations, at least 3.
     prior : (models,) float, optional
@@ -125,7 +125,7 @@ def singular_bics(
     return estimates
 
 
-def coefficient_table(
+def nested_coefficients(
     family: str, sizes: Sequence[int], *, conjectured: bool = False, **arguments
 ) -> list[list[tuple[Fraction, int]]]:
     """Return exact (λ, m) of every model of a family at every smaller truth, for `singular_bic`.
@@ -155,7 +155,7 @@ def coefficient_table(
 
     Examples
     --------
-    >>> coefficient_table("normal_mixture", [1, 2])
+    >>> nested_coefficients("normal_mixture", [1, 2])
     [[(Fraction(1, 2), 1)], [(Fraction(3, 4), 1), (Fraction(3, 2), 1)]]
     """
     if family not in FAMILIES:

@@ -2,21 +2,33 @@
 
 from singular.posteriors.ladder import ladder, wbic_beta
 from singular.posteriors.layout import problem_of, rung
+from singular.posteriors.local_exact import local_quadrature, monomial_local_coefficient, quadratic_local_coefficient
+from singular.posteriors.localise import LocalProblem, localise
 from singular.posteriors.precision import x64
 from singular.posteriors.quadrature import Exact, population, quadrature
+from singular.posteriors.smc import SequentialMonteCarlo, smc
 from singular.posteriors.store import load, save
 from singular.posteriors.temper import temper
+from singular.posteriors.unconstrained import unconstrained
 
 __all__ = [
     "Exact",
+    "LocalProblem",
+    "SequentialMonteCarlo",
     "ladder",
     "load",
+    "local_quadrature",
+    "localise",
+    "monomial_local_coefficient",
     "population",
     "problem_of",
+    "quadratic_local_coefficient",
     "quadrature",
     "rung",
     "save",
+    "smc",
     "temper",
+    "unconstrained",
     "wbic_beta",
     "x64",
 ]

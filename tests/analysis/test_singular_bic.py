@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from singular import models, posteriors
 from singular.analysis.penalised import bic
-from singular.analysis.singular_bic import coefficient_table, singular_bic, singular_bics
+from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
 from singular.errors import InputError
 
 
@@ -123,7 +123,7 @@ def test_likelihoods_far_apart_and_far_from_zero(shift):
 
 def test_the_published_coefficients_of_factor_analysis():
     """Six variables, 0 to 3 factors: the table that the authors' own package tests."""
-    table = coefficient_table("factor_analysis", range(4), observed=6, conjectured=True)
+    table = nested_coefficients("factor_analysis", range(4), observed=6, conjectured=True)
     half = Fraction(1, 2)
     expected = [[3], [9 * half, 6], [6, Fraction(29, 4), 17 * half], [15 * half, 17 * half, 19 * half, 21 * half]]
     assert [[value for value, _ in row] for row in table] == expected
@@ -132,18 +132,18 @@ def test_the_published_coefficients_of_factor_analysis():
 
 def test_what_no_theorem_covers_is_refused_unless_asked_for():
     with pytest.raises(InputError, match="no exact value is known"):
-        coefficient_table("factor_analysis", range(4), observed=6)
-    assert coefficient_table("factor_analysis", range(3), observed=6)[2][1] == (Fraction(29, 4), 1)
+        nested_coefficients("factor_analysis", range(4), observed=6)
+    assert nested_coefficients("factor_analysis", range(3), observed=6)[2][1] == (Fraction(29, 4), 1)
 
 
 def test_tables_are_those_of_the_catalogue():
-    table = coefficient_table("reduced_rank", range(11), inputs=15, outputs=10)
+    table = nested_coefficients("reduced_rank", range(11), inputs=15, outputs=10)
     assert [float(table[h][5][0]) for h in range(5, 11)] == [50, 52.5, 55, 57.5, 60, 62.5]  # published, rank 5
     assert table[0] == [(0, 1)]
     for h, row in enumerate(table[1:], start=1):
         assert row[h][0] == Fraction(h * (25 - h), 2)  # half the dimension of matrices of rank h
         assert [c[0] for c in row] == sorted(c[0] for c in row)
-    mixtures = coefficient_table("normal_mixture", [1, 2, 3], dimension=2, concentration=2)
+    mixtures = nested_coefficients("normal_mixture", [1, 2, 3], dimension=2, concentration=2)
     assert mixtures[2][0] == (models.coefficients.normal_mixture(3, 1, 2, 2).value, 1)
 
 
@@ -201,4 +201,4 @@ def test_bad_input(arguments, word):
 )
 def test_bad_tables(family, sizes, arguments, word):
     with pytest.raises(InputError, match=word):
-        coefficient_table(family, sizes, **arguments)
+        nested_coefficients(family, sizes, **arguments)
