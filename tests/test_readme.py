@@ -42,3 +42,11 @@ def test_its_free_energy_is_that_of_plain_importance_sampling(namespace):
     log_kinds = gammaln(3) - gammaln(3 + 8) + gammaln(1 + counts).sum()
     estimate = namespace["free_energy"]
     assert abs(estimate.value + log_effects + log_kinds) < 4 * estimate.mcse
+
+
+def test_the_routes_of_one_ladder_agree(namespace):
+    mbar, bridge = namespace["mbar"], namespace["bridge"]
+    assert abs(mbar.value - bridge.value) < 4 * np.hypot(mbar.mcse, bridge.mcse)
+    assert abs(namespace["waic"].value - namespace["loo"].value) < 0.5
+    assert {"effective_learning_coefficient", "excess_coefficient"} <= set(namespace["coefficients"].quantity)
+    assert len(namespace["moved"]) == 2

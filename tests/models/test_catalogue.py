@@ -74,7 +74,7 @@ def test_a_problem_carries_its_data_in_float64():
 
 def test_importing_the_catalogue_starts_no_backend():
     code = (
-        "import singular.models.catalogue\n"
+        "import singular.models.catalogue, singular.posteriors, singular.analysis\n"
         "from jax._src import xla_bridge\n"
         "assert not xla_bridge._backends, xla_bridge._backends"
     )
