@@ -154,7 +154,7 @@ Made by `benchmarks/validate_equation_of_state.py` with singular {__version__}: 
 nats: G stands for n(G_n − S), S the entropy of the truth; T, WAIC and CV for n times what they exceed
 L_n(w0) by, the loss of the truth on the same data, whose mean is S. G is an integral over the truth of the draws'
 predictive density, by a Gauss–Hermite rule (off by at most {rows["error of the rule"].max():.1g} from a coarser one, on
-one data set in {CHECKED}). ± is one standard error over data sets and z the mean in units of it; that error holds the
+one data set in {CHECKED}). ± is one standard error over data sets and z the mean in units of it. That error holds the
 Monte Carlo error too, which makes at most {100 * (noise / spread).max():.1f} % of the variance of WAIC.
 
 ## The means: E[G] = E[T] + 2ν/n = E[WAIC] = E[CV]
