@@ -32,7 +32,7 @@ POOR = 2.0
 """χ² for each increment from which a curve does not fit: more of its large ε is left out."""
 SIGMAS = 3.0
 DECIDED = SIGMAS**2
-"""χ² by which the best m must beat all others to be decided: three standard deviations."""
+"""χ² by which an m must beat all others to be decided, and by which one is excluded: three standard deviations."""
 NEIGHBOURS = 7
 """Levels on either side over which the variance of an increment is averaged."""
 
@@ -44,14 +44,14 @@ class Growth:
     Attributes
     ----------
     value, mcse : float
-        λ with the best m, and its standard error from the replicates.
+        λ with that m, and its standard error from the replicates.
     systematic : float
         The largest difference that another range of ε, or another choice of the further term, makes beyond its
         noise; and a third of what an m makes that is not excluded, since m can be that far off at three errors.
     multiplicity : int
-        The m whose best fit has the least χ².
+        The least m that is not excluded: whose χ² is within `DECIDED` of the best.
     lead : float
-        χ² by which it beats the next best m.
+        χ² by which it beats the best other m; negative where a larger one fits better, but not by enough.
     decided : bool
         Whether the lead is more than `DECIDED`.
     chi_squared : m -> float
@@ -112,8 +112,8 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
         poor = min(cost for cost, _ in best.values()) / _increments(x, curves, start).mean.size
         if poor <= POOR:
             break
-    ranked = sorted(orders, key=lambda order: best[order][0])
-    winner = ranked[0]
+    least = min(cost for cost, _ in best.values())
+    winner = min(order for order in orders if best[order][0] <= least + DECIDED)
     chi_squared, (offset, shift) = best[winner]
     value, mcse = _slope(x, curves, winner, start, offset, shift)
     mcse = math.hypot(mcse, _from_offset(x, curves, winner, start, shift)) * math.sqrt(max(1.0, poor / POOR))
@@ -126,11 +126,11 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
             if trial_error < 4 * mcse and (later > start or trial_chi < chi_squared + DECIDED):
                 others.append((abs(trial - value), math.sqrt(max(trial_error**2 - mcse**2, 0.0))))
     systematic = max((max(0.0, moved - noise) for moved, noise in others), default=0.0)
-    values = {order: _slope(x, curves, order, start, *best[order][1])[0] for order in orders}
+    values = {order: _slope(x, curves, order, start, *at)[0] for order, (_, at) in best.items()}
     for order in orders:  # an m that is not excluded
-        if best[order][0] - chi_squared <= DECIDED:
+        if best[order][0] <= least + DECIDED:
             systematic = max(systematic, abs(values[order] - value) / SIGMAS)
-    lead = best[ranked[1]][0] - chi_squared if len(ranked) > 1 else math.inf
+    lead = min((best[order][0] for order in orders if order != winner), default=math.inf) - chi_squared
     return Growth(
         value=value,
         mcse=mcse,
@@ -189,11 +189,11 @@ def _best(
     start: float,
     shifts: Sequence[float | None] = (None, *SHIFTS),
     offsets: Iterable[float] = OFFSETS,
-):
+) -> tuple[float, tuple[float, float | None]]:
     """Return the least χ² of the mean curve, two added for a further term, and (b, δ) where it is."""
     steps = _increments(x, curves, start)
     scale = np.sqrt(steps.variance)
-    found = (math.inf, (0.0, None))
+    found: tuple[float, tuple[float, float | None]] = (math.inf, (0.0, None))
     for shift in shifts:
         for offset in offsets if order > 1 else (0.0,):
             if steps.ends[0, 0] + offset < 1.0:

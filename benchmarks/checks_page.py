@@ -68,9 +68,9 @@ linear programs, m − 1 the dimension of the face on which it is least: no fit,
 **Splitting.** The prior volume of {{K < ε}} by multilevel splitting, eight independent replicates. Fitted is
 log V = λ log ε + (m − 1) log(−log ε + b) + c, with or without one further pole; compared is χ². The error of λ is
 one standard deviation, from the replicates, from b, from other ranges of ε, and from the other m where they are not
-excluded; where the curve fits badly more of its large ε is left out. λ agrees within three. m is *open* if the best m
-leads by less than 9 in χ². A next pole nearer than 1/4 would pass for a logarithm: there the m of this route proves
-little.
+excluded; where the curve fits badly more of its large ε is left out. λ agrees within three. m is the least whose χ²
+is within 9 of the best, and *open* if another is. A next pole nearer than 1/4 would pass for a logarithm: there the m
+of this route proves little.
 
 z = (measured − claimed)/error. A bound agrees if the measured λ is not above it.
 
