@@ -1,12 +1,13 @@
 .DEFAULT_GOAL := help
-.PHONY: help env lock study test quick lint validate validate-catalogue validate-ladders bench catalogue clean
+.PHONY: help env lock study test quick lint bench catalogue clean
+.PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
 BIN    := .venv/bin
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-19s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-27s %s\n", $$1, $$2}'
 
 $(UV):
 	$(PYTHON) -m venv .tools
@@ -40,8 +41,17 @@ test: lint ## everything: style, types, imports, every test
 quick: $(READY) ## the tests that take no more than a few seconds each
 	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
-validate: $(READY) ## 40 seeds of every estimator against the exact answers; writes docs/validation.md
+validate: $(READY) ## coverage of every estimator's intervals, 400 ladders; writes docs/validation/COVERAGE.md
 	$(BIN)/python benchmarks/validate.py
+
+validate-flags: $(READY) ## do flags tell wrong numbers from right ones? writes docs/validation/FLAGS.md
+	$(BIN)/python benchmarks/validate_flags.py
+
+validate-calibration: $(READY) ## simulation-based calibration of the ladder; writes docs/validation/CALIBRATION.md
+	$(BIN)/python benchmarks/validate_calibration.py
+
+validate-equation-of-state: $(READY) ## E[G], E[WAIC], G + WAIC; writes docs/validation/EQUATION_OF_STATE.md
+	$(BIN)/python benchmarks/validate_equation_of_state.py
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py

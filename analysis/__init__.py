@@ -6,7 +6,7 @@ from singular.analysis.bridge import bridge
 from singular.analysis.coefficient_table import coefficient_table
 from singular.analysis.criteria import functional_variance, singular_fluctuation, training_loss, waic
 from singular.analysis.criteria_table import criteria
-from singular.analysis.criterion import Criterion
+from singular.analysis.criterion import Criterion, paired_difference
 from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
@@ -18,6 +18,7 @@ from singular.analysis.joint import covariance
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
 from singular.analysis.penalised import bic, laplace
+from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
 from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
 from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
@@ -59,15 +60,19 @@ __all__ = [
     "functional_variance",
     "generalisation_loss",
     "growth",
+    "held_out_log_likelihood",
     "laplace",
     "learning_coefficient",
     "learning_curve",
     "local_learning_coefficient",
     "localiser_pull",
+    "log_likelihood_at",
     "loo",
     "nested_coefficients",
     "nll_at",
     "over_data_sets",
+    "paired_difference",
+    "pointwise_log_likelihood",
     "prior_sensitivity",
     "prior_shift",
     "regression_contrast",
