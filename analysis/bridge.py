@@ -142,7 +142,7 @@ class _Warp:
         both = np.stack([self._log_density(self.centre + sign * eta @ self.root.T) for sign in (1, -1)])
         log_normal = -0.5 * (eta**2).sum(axis=1) - 0.5 * eta.shape[1] * math.log(2 * math.pi)
         log_volume = float(np.log(np.diagonal(self.root)).sum())
-        return logsumexp(both, axis=0) - math.log(2) + log_volume - log_normal
+        return np.asarray(logsumexp(both, axis=0)) - math.log(2) + log_volume - log_normal
 
     def _log_density(self, z: np.ndarray) -> np.ndarray:
         with x64():

@@ -82,7 +82,11 @@ def singular_bic(
         below = np.array([j for j in row if j < i], dtype=int)
         weight = solved[below] + log_prior[below] - log_prior[i]
         product = np.array([fitted[j] for j in below]) + weight
-        solved[i] = _positive_root(fitted[i], logsumexp(weight), logsumexp(product)) if below.size else fitted[i]
+        if below.size:
+            sums = [np.asarray(logsumexp(terms)).item() for terms in (weight, product)]
+            solved[i] = _positive_root(fitted[i], *sums)
+        else:
+            solved[i] = fitted[i]
     return solved
 
 

@@ -116,7 +116,7 @@ def volume(
     if alive == 0:
         raise InputError(f"particles={particles}: a replicate of {model.name!r} lost all of them; more are needed")
     epsilon, curves = epsilon[:alive], np.cumsum(np.log(shares[:, :alive]), axis=1)
-    mean = logsumexp(curves, axis=0) - math.log(replicates)
+    mean = np.asarray(logsumexp(curves, axis=0)) - math.log(replicates)
     mcse = np.std(np.exp(curves - mean), axis=0, ddof=1) / math.sqrt(replicates)
     acceptance = np.mean([r["acceptance"][:alive] for r in runs], axis=0)
     frame = pd.DataFrame({"epsilon": epsilon, "log_volume": mean, "mcse": mcse, "acceptance": acceptance})

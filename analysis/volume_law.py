@@ -165,12 +165,16 @@ def _increments(x: np.ndarray, curves: np.ndarray, start: float) -> _Steps:
     used = np.flatnonzero(x >= begin)
     ends = np.stack([x[used[:-1]], x[used[1:]]], axis=1)
     count = curves.shape[0]
-    without = np.stack([logsumexp(np.delete(curves, r, axis=0), axis=0) for r in range(count)])
-    mean, without = (np.diff(c[..., used], axis=-1) for c in (logsumexp(curves, axis=0), without))
+    without = np.stack([_log_sum(np.delete(curves, r, axis=0)) for r in range(count)])
+    mean, without = (np.diff(c[..., used], axis=-1) for c in (_log_sum(curves), without))
     raw = (count - 1) * np.var(without, axis=0)
     variance = np.array([raw[max(0, i - NEIGHBOURS) : i + NEIGHBOURS + 1].mean() for i in range(raw.size)])
     together = (count - 1) * np.var(without.sum(axis=1)) / variance.sum()
     return _Steps(ends, mean, without, variance * max(1.0, float(together)))
+
+
+def _log_sum(curves: np.ndarray) -> np.ndarray:
+    return np.asarray(logsumexp(curves, axis=0))
 
 
 def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
