@@ -13,7 +13,7 @@ from singular.posteriors import store
 
 COMMAND = "make catalogue"
 INDEX, REAL = "README.md", "real_data.md"
-OTHERS = ("CHECKS.md",)
+OTHERS = ("CHECKS.md", "LADDERS.md")
 """Pages in the folder that another program writes."""
 
 
@@ -86,7 +86,7 @@ def index() -> str:
         f"{len(models)} models of {len(families)} families: {exact} with an exact learning coefficient λ and "
         f"multiplicity m, {oracles} with an oracle that gives the evidence exactly at finite n. ≤ is an upper bound, ? "
         "is unknown. Each page has the formulas, where λ comes from, and for one or two parameters a picture.",
-        "[How λ and m were checked](CHECKS.md) · [real data](real_data.md) · [adding a model](../ADDING_A_MODEL.md)",
+        "[How λ and m were checked](CHECKS.md) · [the ladder on each](LADDERS.md) · [real data](real_data.md) · [adding a model](../ADDING_A_MODEL.md)",
         markdown_table(("model", "family", "d", "d/2", "λ", "m", "oracle", "kind"), rows),
         f"These pages are made from the models by `{COMMAND}`.",
     ]
