@@ -86,7 +86,8 @@ def index() -> str:
         f"{len(models)} models of {len(families)} families: {exact} with an exact learning coefficient λ and "
         f"multiplicity m, {oracles} with an oracle that gives the evidence exactly at finite n. ≤ is an upper bound, ? "
         "is unknown. Each page has the formulas, where λ comes from, and for one or two parameters a picture.",
-        "[How λ and m were checked](CHECKS.md) · [the ladder on each](LADDERS.md) · [real data](real_data.md) · [adding a model](../ADDING_A_MODEL.md)",
+        "[How λ and m were checked](CHECKS.md) · [the ladder on each](LADDERS.md) · [real data](real_data.md) · "
+        "[adding a model](../ADDING_A_MODEL.md)",
         markdown_table(("model", "family", "d", "d/2", "λ", "m", "oracle", "kind"), rows),
         f"These pages are made from the models by `{COMMAND}`.",
     ]
