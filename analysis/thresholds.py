@@ -1,6 +1,6 @@
 """The limits from which a number is flagged, each with its reason.
 
-A flag is a reason to distrust a number, no proof that it is wrong. docs/validation/FLAGS.md counts how often wrong
+A flag is a reason to distrust a number, no proof that it is wrong. `make validate-flags` counts how often wrong
 numbers carry none and right ones do, on seeds that no limit was chosen on.
 """
 
