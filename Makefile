@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help env lock study test quick lint bench catalogue clean
+.PHONY: validate-wbic validate-learning-curve validate-published
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 PYTHON ?= python3
 UV     := .tools/bin/uv
@@ -52,6 +53,15 @@ validate-calibration: $(READY) ## simulation-based calibration of the ladder; wr
 
 validate-equation-of-state: $(READY) ## E[G], E[WAIC], G + WAIC; writes docs/validation/EQUATION_OF_STATE.md
 	$(BIN)/python benchmarks/validate_equation_of_state.py
+
+validate-wbic: $(READY) ## WBIC against F over data sets and n, exactly; writes docs/validation/WBIC.md
+	$(BIN)/python benchmarks/validate_wbic.py
+
+validate-learning-curve: $(READY) ## n E[G_n − S] against λ; writes docs/validation/LEARNING_CURVE.md
+	$(BIN)/python benchmarks/validate_learning_curve.py
+
+validate-published: $(READY) ## published numbers, recomputed; writes docs/validation/PUBLISHED.md
+	$(BIN)/python benchmarks/validate_published.py
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py
