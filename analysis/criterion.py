@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from singular.analysis.diagnostics import MINIMUM_ESS
-from singular.analysis.estimate import Estimate, difference, monte_carlo_error, to_frame
+from singular.analysis.estimate import Estimate, difference, estimate, to_frame
 from singular.errors import InputError
 
 SCALES = {"log": ("sum", -1.0), "deviance": ("sum", 2.0), "loss": ("mean", 1.0)}
@@ -71,14 +71,10 @@ def criterion(
     # an infinite contribution makes the value infinite, and leaves it no error; a single one has no spread
     measurable = contributions.size > 1 and np.isfinite(contributions).all()
     spread = float(np.std(contributions, ddof=1)) if measurable else math.nan
+    value = contributions.mean() if averaged else contributions.sum()
+    plain = estimate(value, influence, target=target, method=method, beta=beta, flags=flags)
     return Criterion(
-        value=float(contributions.mean() if averaged else contributions.sum()),
-        mcse=monte_carlo_error(influence),
-        target=target,
-        method=method,
-        beta=None if beta is None else float(beta),
-        flags=tuple(dict.fromkeys(flags)),
-        influence=influence,
+        **vars(plain),
         se_data=spread / root if averaged else spread * root,
         contributions=contributions,
         averaged=averaged,

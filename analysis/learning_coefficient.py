@@ -13,14 +13,13 @@ from singular.analysis import mbar
 from singular.analysis.diagnostics import all_flags, overlap_flags, pick_flags, rung_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
-from singular.analysis.mean_nll import reweighting_flags
+from singular.analysis.mean_nll import checked_points, reweighting_flags
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import xarray as xr
 
 METHODS = ("variance", "two-temperature", "mbar")
-CURVE_METHODS = ("rung", "mbar")
 
 
 def effective_learning_coefficient(
@@ -55,14 +54,8 @@ def effective_learning_coefficient(
     Imai (2019), arXiv:1906.01341: the variance form.
     Shirts and Chodera (2008), J. Chem. Phys. 129, 124105: expectations away from the rungs.
     """
-    if method not in CURVE_METHODS:
-        raise unknown_name("method", method, CURVE_METHODS)
     draws = read_draws(ladder)
-    points = draws.betas[draws.betas > 0] if betas is None else np.asarray(betas, dtype=np.float64).ravel()
-    if points.size == 0 or not np.all((points > 0) & (points <= 1)):
-        raise InputError(f"betas={points.tolist()} must lie in (0, 1], and be at least one")
-    if method == "mbar":
-        _check_from_prior(draws)
+    points = checked_points(draws, betas, method)
     used = [draws.index(b, "betas") for b in points] if method == "rung" else None
     found = all_flags(ladder, draws, used)
     estimates = curve_estimates(draws, points, method)
@@ -113,7 +106,7 @@ def learning_coefficient(ladder: xr.DataTree, method: str = "variance", beta: fl
     if method == "variance":
         return variance_form(draws, i, rung_flags(ladder, draws, [i]), method="variance")
     if method == "mbar":
-        _check_from_prior(draws)
+        checked_points(draws, draws.betas[[i]], "mbar")
         found = rung_flags(ladder, draws, range(draws.betas.size))
         (answer,) = curve_estimates(draws, draws.betas[[i]], "mbar")
         return replace(answer, flags=(*found, *answer.flags))
@@ -148,11 +141,6 @@ def two_temperatures(draws: Draws, i: int, found: tuple[str, ...]) -> Estimate:
         beta=hot,
         flags=found,
     )
-
-
-def _check_from_prior(draws: Draws) -> None:
-    if draws.betas[0] != 0.0 or draws.betas.size < 2:
-        raise InputError(f"ladder: method='mbar' needs rungs from beta=0 up, got {draws.betas.tolist()}")
 
 
 def _target(beta: float) -> str:

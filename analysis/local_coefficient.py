@@ -67,13 +67,13 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
     drift = float(squares.mean()) / problem.dim
     if drift > MAXIMUM_DRIFT:
         found.append(
-            f"draws left the centre: gamma E|z - centre|^2 / d = {drift:.2g} > {MAXIMUM_DRIFT}; "
-            "the likelihood is higher elsewhere: take a lower centre or a larger gamma"
+            f"draws left the centre: gamma E|z - centre|^2 / d = {drift:.2g} > {MAXIMUM_DRIFT} "
+            "(the likelihood is higher elsewhere: take a lower centre or a larger gamma)"
         )
     if abs(pull.value) > MAXIMUM_PULL * abs(excess.value):
         found.append(
-            f"the localiser holds the estimate: d/d(log gamma) = {pull.value:.2g}, more than {MAXIMUM_PULL:g} of it; "
-            f"to first order gamma -> 0 gives {excess.value - pull.value:.2g}; take a smaller gamma"
+            f"the localiser holds the estimate: d/d(log gamma) = {pull.value:.2g}, more than {MAXIMUM_PULL:g} of it "
+            f"(to first order gamma -> 0 gives {excess.value - pull.value:.2g}: take a smaller gamma)"
         )
     return replace(excess, target=target, method="local", flags=tuple(found))
 

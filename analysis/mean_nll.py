@@ -21,7 +21,7 @@ METHODS = ("rung", "mbar")
 
 
 def checked_points(draws: Draws, betas: Sequence[float] | np.ndarray | None, method: str) -> np.ndarray:
-    """Return the β asked for, all rungs above 0 if None, checked for `mean_nll_estimates`.
+    """Return the β asked for, all rungs above 0 if None, checked for what is read off rungs or carried over by MBAR.
 
     Raises
     ------

@@ -7,21 +7,22 @@ out, Z(t) is the mean over b of det(I + t V Vᵀ)^(−1/2), V_jn = b_j^(1+Q(n−
     det(I + t V Vᵀ) ≍ Σ_S t^|S| Π_{j ∈ S} b_j² Π_{i<j ∈ S} (b_i^Q − b_j^Q)²
 
 over the subsets S of the units: minors are Vandermonde determinants times Schur polynomials, which have positive
-coefficients and are 1 for the lowest powers. Let b_1 ≥ … ≥ b_H > 0, b_{j+1} = r_j b_j. In a chart each r_j is near 0 or
-near 1; with b_1 = t^(−u_0) and r_j or 1 − r_j = t^(−u_j) every term is a power of t, whose exponent is piecewise linear
-in u ≥ 0. So Z(t) ≍ t^(−λ) (log t)^(m−1), where λ is the least of a convex piecewise linear function, a linear program,
-and m − 1 the dimension of the face on which it is least.
+coefficients and are 1 for the lowest powers. (Where weights differ in sign and Q is odd the differences are only
+larger, so that one sign decides; where Q is even a sign goes over to a_j.) Let b_1 ≥ … ≥ b_H > 0, b_{j+1} = r_j b_j.
+In a chart each r_j is near 0 or near 1; with b_1 = t^(−u_0) and r_j or 1 − r_j = t^(−u_j) every term is a power of t,
+whose exponent is piecewise linear in u ≥ 0. So Z(t) ≍ t^(−λ) (log t)^(m−1), where λ is the least of a convex
+piecewise linear function, a linear program, and m − 1 the dimension of the face on which it is least.
 """
 
 from __future__ import annotations
 
 from itertools import combinations, product
-from math import prod
 
 import numpy as np
 from scipy.optimize import linprog
 
 SAME = 1e-9
+"""How far apart two exponents must be to differ: more than the solver's error, less than any two fractions here."""
 DIRECTIONS = 24
 """Random directions in which the extreme points of the face are sought."""
 
@@ -87,9 +88,8 @@ def _dimension(cost: np.ndarray, least: float, units: int, program: dict) -> int
         "A_ub": np.vstack([program["A_ub"], cost]),
         "b_ub": np.append(program["b_ub"], least + SAME),
     }
-    rng = np.random.default_rng(prod((units, cost.size)))
     ends = []
-    for direction in rng.standard_normal((DIRECTIONS, units)):
+    for direction in np.random.default_rng(0).standard_normal((DIRECTIONS, units)):
         tilt = np.append(direction, np.zeros(cost.size - units))
         ends.append(linprog(tilt, **{**on_face, "bounds": (0, 10.0)}).x[:units])
     return int(np.linalg.matrix_rank(np.array(ends) - ends[0], tol=1e-6))

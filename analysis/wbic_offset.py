@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from singular.analysis.diagnostics import rung_flags
-from singular.analysis.draws import read_draws
+from singular.analysis.criteria import singular_fluctuation
 from singular.analysis.estimate import Estimate, difference, estimate
 from singular.analysis.free_energy import free_energy
 from singular.analysis.wbic import wbic
-from singular.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -76,33 +72,13 @@ def adjusted_wbic(ladder: xr.DataTree, problem: Problem) -> Estimate:
     Imai (2019), arXiv:1908.10572: the overestimation of WBIC.
     Watanabe (2013), J. Mach. Learn. Res. 14, 867: WBIC.
     """
-    draws = read_draws(ladder)
-    i = draws.wbic_index()
-    beta = float(draws.betas[i])
-    log_likelihood = _per_observation(ladder, problem, beta)
-    squares = np.sum((log_likelihood - log_likelihood.mean(axis=(0, 1))) ** 2, axis=-1)
-    count = squares.size
-    nll = draws.nll[..., i]
+    mean = wbic(ladder)
+    fluctuation = singular_fluctuation(ladder, problem, float(mean.beta or 0.0))
     return estimate(
-        nll.mean() + 0.5 * beta * squares.sum() / (count - 1),
-        nll - nll.mean() + 0.5 * beta * (squares - squares.mean()),
-        target=f"mean nll plus singular fluctuation at beta={beta:.3g}",
+        mean.value + fluctuation.value,
+        mean.influence + fluctuation.influence,
+        target=f"mean nll plus singular fluctuation at beta={mean.beta:.3g}",
         method="adjusted-wbic",
-        beta=beta,
-        flags=rung_flags(ladder, draws, [i]),
+        beta=mean.beta,
+        flags=(*mean.flags, *fluctuation.flags),
     )
-
-
-def _per_observation(ladder: xr.DataTree, problem: Problem, beta: float) -> np.ndarray:
-    """Return log p(y_i | w), (chain, draw, observation), summed over observed sites and trailing axes."""
-    from singular.posteriors.layout import rung
-
-    sites = problem.parts.sites
-    if set(sites.observed) != set(sites.sample_sizes) or len(set(sites.sample_sizes.values())) != 1:
-        raise InputError(
-            f"problem={problem.name!r} has the observed sites {sites.sample_sizes} and the factors "
-            f"{sorted(set(sites.observed) - set(sites.sample_sizes))}; observations must be rows of every site"
-        )
-    tree = rung(ladder, beta, problem)
-    values = [np.asarray(v) for v in tree["log_likelihood"].dataset.data_vars.values()]
-    return np.sum([v.reshape(*v.shape[:2], v.shape[2] if v.ndim > 2 else 1, -1).sum(axis=-1) for v in values], axis=0)

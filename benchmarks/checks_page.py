@@ -11,8 +11,8 @@ from singular import __version__
 
 EXPLAINED: dict[tuple[str, str], str] = {
     ("tanh-3", "quadrature"): "the poles at 5/6, 9/10, 1, 15/14, … lie too close for a sum of a few to foretell the "
-    "curve (the best misses the unseen decades by four stated errors), and its local slope, 0.830 at t = 1e13, still "
-    "moves: the range does not hold what more poles would make of it. The charts decide.",
+    "curve: the best misses the unseen decades by as many stated errors as its misfit says, and the range does "
+    "not hold what more poles would make of it. The charts decide.",
 }
 """(model, route) -> why a measurement does not agree, or leaves m open: written by a person who looked."""
 

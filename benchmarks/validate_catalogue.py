@@ -101,7 +101,8 @@ def grown(measured: analysis.Volume) -> dict[str, Any]:
         "note": "; ".join(f for f in measured.flags if "no more levels" not in f),
     }
     if row["decades"] < 6:
-        return {**row, "note": f"the volume is known over only {row['decades']:.1f} decades; {row['note']}"}
+        short = f"the volume is known over only {row['decades']:.1f} decades"
+        return {**row, "note": "; ".join(filter(None, (short, row["note"])))}
     fit = analysis.growth(measured)
     return {
         **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
@@ -236,7 +237,7 @@ def fingerprint(model: Model, route: str) -> str:
         digest.update(inspect.getsource(module).encode() if module else b"")
     for name in ROUTES[route].rests_on:
         digest.update(inspect.getsource(importlib.import_module(name)).encode())
-    digest.update(f"{inspect.getsource(ROUTES[route].curve)}{SIZES}{LOWEST}{LEVELS}".encode())
+    digest.update(f"{inspect.getsource(ROUTES[route].curve)}{SIZES}{LOWEST}{LEVELS}{LIGHTER.get(model.name)}".encode())
     return digest.hexdigest()[:16]
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 from importlib.metadata import version
 
-import jax
 import numpy as np
 import xarray as xr
 from numpyro import handlers
 
 from singular.errors import InputError, unknown_name
 from singular.models.catalogue import MODELS
-from singular.models.density import Traced, map_rows
+from singular.models.density import Traced, hoist, map_rows
 from singular.models.problem import Problem
 from singular.posteriors.exchange import Record
 from singular.posteriors.precision import x64
 
-BATCH = 256
 PACKAGES = ("singular", "jax", "numpyro", "numpy", "xarray")
 LEADING = ("chain", "draw", "beta")
 
@@ -165,12 +164,21 @@ def unconstrain(problem: Problem, tree: xr.DataTree) -> np.ndarray:
     missing = [name for name in problem.parts.sites.latent if name not in posterior]
     if missing:
         raise InputError(f"the ladder does not hold the sites {missing}; sample it without keep")
-    values = {name: posterior[name].to_numpy() for name in problem.parts.sites.latent}
-    lead = next(iter(values.values())).shape[:2]
-    flat = {k: v.reshape(-1, *v.shape[2:]) for k, v in values.items()}
+    arrays = {n: posterior[n].transpose("chain", "draw", ...).to_numpy() for n in problem.parts.sites.latent}
+    chains, draws = next(iter(arrays.values())).shape[:2]
+    shapes = {name: a.shape[2:] for name, a in arrays.items()}
+    rows = np.concatenate([a.reshape(chains * draws, -1) for a in arrays.values()], axis=1).astype(np.float64)
+
+    def invert(row):
+        values, start = {}, 0
+        for name, shape in shapes.items():
+            values[name] = row[start : start + math.prod(shape)].reshape(shape)
+            start += math.prod(shape)
+        return problem.parts.invert(values)
+
     with x64():
-        rows = jax.lax.map(problem.parts.invert, flat, batch_size=BATCH)
-    return np.asarray(rows).reshape(*lead, -1)
+        z = map_rows(hoist(invert, rows[0]), rows)
+    return z.reshape(chains, draws, -1)
 
 
 def _apply(function: Traced, z: np.ndarray, keep) -> dict[str, np.ndarray]:
