@@ -14,10 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import digamma
 
+from singular.analysis.thresholds import FEW_DATA_SETS
 from singular.errors import InputError
-
-ROUGH = 5
-"""Data sets below which an error over them is flagged: with 5, it is itself uncertain by a third."""
 
 
 @dataclass(frozen=True)
@@ -253,5 +251,5 @@ def _over_seeds(values: np.ndarray, variances: np.ndarray, target: str, method: 
         return AcrossDataSets(float(values[0]), mcse, math.nan, target, method, 1, found)
     spread = float(values.var(ddof=1)) / count
     data_error = math.sqrt(max(0.0, spread - mcse**2))
-    found = (f"{count} data sets < {ROUGH}: the error over data is rough",) if count < ROUGH else ()
+    found = (f"{count} data sets < {FEW_DATA_SETS}: the error over data is rough",) if count < FEW_DATA_SETS else ()
     return AcrossDataSets(float(values.mean()), mcse, data_error, target, method, count, found)

@@ -12,6 +12,7 @@ from scipy.special import expit, logsumexp
 from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import read_draws
 from singular.analysis.estimate import Estimate, estimate, monte_carlo_error
+from singular.analysis.thresholds import HEAVY_TAIL, MINIMUM_EFFECTIVE
 from singular.errors import InputError, whole
 from singular.models.density import map_rows
 from singular.models.problem import Problem
@@ -26,11 +27,6 @@ TOLERANCE = 1e-10
 """Change of the log evidence, in nats, at which the iteration has converged."""
 FITTED = 4
 """One in so many draws of each chain, the first ones, is what the normal is fitted to."""
-MINIMUM_EFFECTIVE = 100.0
-"""Effective draws, of the normal or of the posterior, below which the error bar is not to be trusted."""
-MAXIMUM_KHAT = 0.7
-"""Pareto k̂ of the terms above which their mean is flagged (Vehtari et al., 2024). They are bounded, so that its limit
-is below 0: a large one says that the draws have not come near the bound."""
 
 
 def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int | None = None) -> Estimate:
@@ -109,8 +105,8 @@ def bridge(ladder: xr.DataTree, problem: Problem, seed: int = 0, proposals: int 
             worth = f"{error**-2:.0f} < {MINIMUM_EFFECTIVE:.0f} effective draws of {what} in the bridge"
             found.append(f"{worth}: the posterior is a poor match for a normal")
         khat = _khat(averaged)
-        if khat > MAXIMUM_KHAT:
-            found.append(f"Pareto k {khat:.2f} > {MAXIMUM_KHAT} of the bridge's terms over draws of {what}")
+        if khat > HEAVY_TAIL:
+            found.append(f"Pareto k {khat:.2f} > {HEAVY_TAIL} of the bridge's terms over draws of {what}")
     e = estimate(
         -log_z,
         np.concatenate([np.zeros((chains, cut)), series * (length / (length - cut))], axis=1),

@@ -15,14 +15,12 @@ from singular.analysis.rung_likelihoods import (
     scaled,
     shared_flags,
 )
+from singular.analysis.thresholds import LARGE_VARIANCE
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from singular.models.problem import Problem
-
-LARGE_VARIANCE = 0.4
-"""Posterior variance of one observation's log-likelihood above which WAIC is flagged (Vehtari, Gelman, Gabry, 2017)."""
 
 
 def training_loss(ladder: xr.DataTree, problem: Problem, beta: float = 1.0) -> Criterion:

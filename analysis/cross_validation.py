@@ -8,15 +8,12 @@ import numpy as np
 
 from singular.analysis.criterion import Criterion
 from singular.analysis.rung_likelihoods import Rung, check_scale, observation_blocks, read_rung, scaled
+from singular.analysis.thresholds import HEAVY_TAIL
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from singular.models.problem import Problem
-
-LARGEST_KHAT = 0.7
-"""Pareto k̂ of importance weights above which no number of draws helps; with fewer draws the limit is lower, as in
-`largest_khat` (Vehtari et al., 2024)."""
 
 
 def loo(ladder: xr.DataTree, problem: Problem, scale: str = "log") -> Criterion:
@@ -105,7 +102,7 @@ def relative_efficiency(values: np.ndarray) -> float:
 
 def largest_khat(draws: int) -> float:
     """Return the Pareto k̂ up to which that many draws suffice (Vehtari et al., 2024), as ArviZ has it."""
-    return min(1 - 1 / np.log10(draws), LARGEST_KHAT)
+    return min(1 - 1 / np.log10(draws), HEAVY_TAIL)
 
 
 def cross_validation_of(rung: Rung, scale: str, smooth: bool) -> Criterion:

@@ -10,7 +10,8 @@ from singular.analysis.criterion import Criterion, criterion
 from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import read_draws
 from singular.analysis.pointwise import held_out_blocks
-from singular.analysis.rung_likelihoods import MINIMUM_SHARED, above_prior, finish, shared_flags
+from singular.analysis.rung_likelihoods import above_prior, finish, shared_flags
+from singular.analysis.thresholds import MINIMUM_SHARED
 from singular.errors import InputError
 
 if TYPE_CHECKING:

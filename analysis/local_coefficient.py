@@ -12,19 +12,13 @@ from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import Draws, read_draws, sample_stat
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.excess_coefficient import excess_coefficient
+from singular.analysis.thresholds import MAXIMUM_DRIFT, MAXIMUM_PULL
 from singular.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from singular.posteriors.localise import LocalProblem
-
-MAXIMUM_DRIFT = 1.5
-"""γ E‖z − z*‖²/d above which the draws have left the centre: the localiser alone gives 1, and a likelihood
-that is highest at the centre pulls below it."""
-MAXIMUM_PULL = 0.1
-"""Share of the estimate that γ may move when it grows by a factor e; for a quadratic potential of curvature h
-the share is γ/(nβh + γ), which is also the share that the localiser has taken away."""
 
 
 def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta: float | None = None) -> Estimate:

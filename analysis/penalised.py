@@ -10,6 +10,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from singular.analysis.estimate import Estimate
+from singular.analysis.thresholds import FAR_FROM_NORMAL, NEARLY_SINGULAR, RIVAL_MODE
 from singular.models.density import compiled, map_rows
 from singular.models.problem import Problem
 from singular.posteriors.precision import x64
@@ -18,14 +19,8 @@ SCREENED = 256
 """Prior draws among which the starts of the search for modes are chosen."""
 STARTS = 8
 """Starts with the largest posterior density, and as many as they come."""
-NEARLY_SINGULAR = 1e-10
-"""Smallest over largest eigenvalue of a Hessian below which it counts as singular: about what rounding leaves."""
 STEPS = 2.0
 """Standard deviations, along each eigenvector of the Hessian, at which the posterior is compared with a normal."""
-FAR_FROM_NORMAL = 1.0
-"""Nats by which the two may differ there; a normal has fallen by 2."""
-RIVAL = 3.0
-"""Nats within which another mode counts: it adds e^−3, or 5 %, to the evidence of a mode of the same shape."""
 
 
 class Mode(NamedTuple):
@@ -105,9 +100,9 @@ def laplace(problem: Problem) -> Estimate:
     else:
         value = -best.log_density - 0.5 * problem.dim * math.log(2 * math.pi) + 0.5 * float(np.log(eigenvalues).sum())
         found += _unlike_normal(problem, best, eigenvalues, vectors)
-        rivals = sum(best.log_density - other.log_density < RIVAL for other in modes[1:])
+        rivals = sum(best.log_density - other.log_density < RIVAL_MODE for other in modes[1:])
         if rivals:
-            found.append(f"{rivals} more posterior modes within {RIVAL:.0f} nats of the best: they are left out")
+            found.append(f"{rivals} more posterior modes within {RIVAL_MODE:.0f} nats of the best: they are left out")
     return Estimate(value, 0.0, "F_n(1) by a normal at the posterior mode", "laplace", 1.0, flags=tuple(found))
 
 

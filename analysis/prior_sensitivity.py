@@ -13,6 +13,7 @@ from scipy.special import logsumexp
 from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
+from singular.analysis.thresholds import HEAVY_TAIL, MINIMUM_EFFECTIVE
 from singular.models.density import map_rows
 from singular.models.problem import Problem
 from singular.models.scaled_prior import scaled_prior
@@ -21,11 +22,6 @@ from singular.posteriors.unconstrained import unconstrained
 
 if TYPE_CHECKING:
     import xarray as xr
-
-MAXIMUM_KHAT = 0.7
-"""Pareto k̂ of the ratios of the priors above which their mean is not to be trusted (Vehtari et al., 2024)."""
-MINIMUM_EFFECTIVE = 100.0
-"""Effective draws behind the mean ratio below which it is flagged: its relative error is then over 10 %."""
 
 
 def prior_sensitivity(ladder: xr.DataTree, problem: Problem, factors: Sequence[float] = (0.5, 2.0)) -> pd.DataFrame:
@@ -126,8 +122,8 @@ def reweighted(log_ratio: np.ndarray) -> tuple[float, np.ndarray, list[str]]:
         return value, np.zeros_like(log_ratio), []
     found = []
     khat = float(np.asarray(array_stats.psislw(-log_ratio.ravel())[1]))  # ArviZ takes minus log weights
-    if not khat <= MAXIMUM_KHAT:
-        found.append(f"Pareto k {khat:.2f} > {MAXIMUM_KHAT} of the ratios of the priors: sample with the other prior")
+    if not khat <= HEAVY_TAIL:
+        found.append(f"Pareto k {khat:.2f} > {HEAVY_TAIL} of the ratios of the priors: sample with the other prior")
     shares = np.exp(log_ratio + value)
     effective = shares.sum() ** 2 / (shares**2).sum()
     if not effective >= MINIMUM_EFFECTIVE:

@@ -9,6 +9,7 @@ import numpy as np
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.mean_nll import checked_points, mean_nll_estimates
+from singular.analysis.thresholds import MAXIMUM_MULTIPLICITY_ERROR
 from singular.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ WIDTH = 2.0
 """The default window reaches from 1/log n divided by this to 1/log n times this, cut at β = 1."""
 GRID = 9
 """Points of the window, evenly spaced in log β, where the draws of all rungs are carried over."""
-UNRESOLVED = 0.5
-"""Error of m − 1, a whole number, above which it says nothing of the multiplicity."""
 
 
 class Regression(NamedTuple):
@@ -152,9 +151,9 @@ def regression_learning_coefficient(
 
 
 def _unresolved(term: Estimate) -> Estimate:
-    if term.mcse <= UNRESOLVED:
+    if term.mcse <= MAXIMUM_MULTIPLICITY_ERROR:
         return term
-    why = f"multiplicity not resolved: mcse {term.mcse:.2g} > {UNRESOLVED}"
+    why = f"multiplicity not resolved: mcse {term.mcse:.2g} > {MAXIMUM_MULTIPLICITY_ERROR}"
     return estimate(term.value, term.influence, target=term.target, method=term.method, flags=(*term.flags, why))
 
 

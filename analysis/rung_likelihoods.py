@@ -12,6 +12,7 @@ from singular.analysis.criterion import SCALES, UNITS, Criterion, criterion, ess
 from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.pointwise import pointwise_log_likelihood
+from singular.analysis.thresholds import MINIMUM_SHARED
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 ELEMENTS = 4_000_000
 """Log-likelihoods worked on at once: about 32 MB for each array of that size."""
-MINIMUM_SHARED = 100.0
-"""Draws a mean of likelihoods must rest on, (Σ p)² / Σ p²: with fewer its log is biased by 1/200 and more, which is
-what the delta method leaves out."""
 
 
 class Rung(NamedTuple):

@@ -8,18 +8,9 @@ import numpy as np
 from scipy.special import logsumexp
 
 from singular.analysis.estimate import Estimate
+from singular.analysis.thresholds import FEW_REPLICATES, MAXIMUM_SPREAD, MINIMUM_ACCEPTANCE, MINIMUM_EFFECTIVE_SHARE
 from singular.errors import InputError
 from singular.posteriors.smc import SequentialMonteCarlo
-
-FEW_REPLICATES = 8
-"""Fewer replicates than this say little of their own spread: its relative error is 1/√(2 (R − 1)), 27 % at 8."""
-WIDE = 0.5
-"""Standard deviation of log Z over replicates, nats, from which it is flagged: with 8 log-normal replicates 95 %
-intervals cover 93 % at 0.5, 90 % at 1 and 83 % at 1.5."""
-STICKY = 0.3
-"""Share of moves accepted at a temperature below which the moves are flagged."""
-STARVED = 0.3
-"""Effective share of the particles after a weighting below which the replicate is flagged."""
 
 
 def free_energy_smc(run: SequentialMonteCarlo, beta: float = 1.0) -> Estimate:
@@ -90,16 +81,20 @@ def _flags(run: SequentialMonteCarlo, beta: float, logs: np.ndarray) -> list[str
     if logs.size < FEW_REPLICATES:
         found.append(f"{logs.size} replicates < {FEW_REPLICATES}: their spread is poorly known")
     spread = float(np.std(logs, ddof=1))
-    if not spread <= WIDE:
-        found.append(f"log evidence differs by {spread:.2g} nats between replicates (sd > {WIDE}): take more particles")
+    if not spread <= MAXIMUM_SPREAD:
+        found.append(
+            f"log evidence differs by {spread:.2g} nats between replicates (sd > {MAXIMUM_SPREAD}): take more particles"
+        )
     reached = (run.betas > 0) & (run.betas <= beta * (1 + 1e-6))
     if reached.any():
         accepted = run.acceptance[:, reached].mean(axis=0)
-        if not accepted.min() >= STICKY:
+        if not accepted.min() >= MINIMUM_ACCEPTANCE:
             at = run.betas[reached][int(np.argmin(accepted))]
-            found.append(f"{accepted.min():.2f} < {STICKY} of the moves accepted at beta={at:.3g}")
+            found.append(f"{accepted.min():.2f} < {MINIMUM_ACCEPTANCE} of the moves accepted at beta={at:.3g}")
         share = run.effective_share[:, reached]
-        if not share.min() >= STARVED:
+        if not share.min() >= MINIMUM_EFFECTIVE_SHARE:
             at = run.betas[reached][int(np.argmin(share.min(axis=0)))]
-            found.append(f"effective share {share.min():.2f} < {STARVED} of the particles at beta={at:.3g}")
+            found.append(
+                f"effective share {share.min():.2f} < {MINIMUM_EFFECTIVE_SHARE} of the particles at beta={at:.3g}"
+            )
     return found

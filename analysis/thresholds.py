@@ -67,3 +67,49 @@ MINIMUM_BLOCK = 10
 """Draws in a block below which blocks say nothing of their own."""
 FALSE_ALARM = 1e-4
 """Chance that blocks, or chains, of a good series are told to disagree. A summary holds some 50 estimates."""
+
+# --- data sets -------------------------------------------------------------------------------------------------------
+
+FEW_DATA_SETS = 5
+"""Data sets below which an error over them is flagged: with 5, it is itself uncertain by a third."""
+
+# --- predictive criteria ---------------------------------------------------------------------------------------------
+
+LARGE_VARIANCE = 0.4
+"""Posterior variance of one observation's log-likelihood above which WAIC is flagged (Vehtari, Gelman, Gabry, 2017)."""
+MINIMUM_SHARED = 100.0
+"""Draws a mean of likelihoods must rest on, (Σ p)² / Σ p²: with fewer its log is biased by 1/200 and more, which is
+what the delta method leaves out."""
+
+# --- learning coefficients -------------------------------------------------------------------------------------------
+
+MAXIMUM_DRIFT = 1.5
+"""γ E‖z − z*‖²/d above which the draws have left the centre: the localiser alone gives 1, and a likelihood
+that is highest at the centre pulls below it."""
+MAXIMUM_PULL = 0.1
+"""Share of the estimate that γ may move when it grows by a factor e; for a quadratic potential of curvature h
+the share is γ/(nβh + γ), which is also the share that the localiser has taken away."""
+MAXIMUM_MULTIPLICITY_ERROR = 0.5
+"""Error of m − 1, a whole number, above which it says nothing of the multiplicity."""
+
+# --- normal approximations -------------------------------------------------------------------------------------------
+
+NEARLY_SINGULAR = 1e-10
+"""Smallest over largest eigenvalue of a Hessian below which it counts as singular: about what rounding leaves."""
+FAR_FROM_NORMAL = 1.0
+"""Nats by which a posterior and a normal may differ two standard deviations from the mode; the normal has fallen by 2
+there."""
+RIVAL_MODE = 3.0
+"""Nats within which another mode counts: it adds e^−3, or 5 %, to the evidence of a mode of the same shape."""
+
+# --- sequential Monte Carlo ------------------------------------------------------------------------------------------
+
+FEW_REPLICATES = 8
+"""Fewer replicates than this say little of their own spread: its relative error is 1/√(2 (R − 1)), 27 % at 8."""
+MAXIMUM_SPREAD = 0.5
+"""Standard deviation of log Z over replicates, nats, from which it is flagged: with 8 log-normal replicates 95 %
+intervals cover 93 % at 0.5, 90 % at 1 and 83 % at 1.5."""
+MINIMUM_ACCEPTANCE = 0.3
+"""Share of moves accepted at a temperature below which the moves are flagged."""
+MINIMUM_EFFECTIVE_SHARE = 0.3
+"""Effective share of the particles after a weighting below which the replicate is flagged."""
