@@ -190,10 +190,10 @@ def _evaluate(log_likelihood, regions, points, betas, data):
 
 
 def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: int) -> Mapping[str, np.ndarray]:
-    """Evaluate over all nodes, a chunk at a time and every chunk of one shape."""
+    """Evaluate over all nodes, a chunk at a time and every chunk of one shape; the last node fills it up."""
     count = len(nodes.log_weights)
     names = ["value", "first", "second", *(f"phase:{name}" for name in integral.regions)]
-    chunk = min(count, max(64, ELEMENTS // max(n, 16 * len(betas))))
+    chunk = min(_rounded(count), max(64, ELEMENTS // max(n, 16 * len(betas))))
     pieces = []
     with jax.enable_x64(True):
         device_data = {name: jnp.asarray(value) for name, value in data.items()}
@@ -208,6 +208,12 @@ def _terms(integral: Integral, nodes: Nodes, betas: np.ndarray, data: Data, n: i
             )
             pieces.append([np.asarray(column)[:, : count - start] for column in out])
     return {name: np.concatenate(part, axis=1) for name, part in zip(names, zip(*pieces, strict=True), strict=True)}
+
+
+def _rounded(count: int) -> int:
+    """Return the next number of three leading bits: a program compiled for it serves all data sets of about as many."""
+    unit = 1 << max(0, count.bit_length() - 3)
+    return -(-count // unit) * unit
 
 
 def _numbers(log_weights: np.ndarray, betas: np.ndarray, terms: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

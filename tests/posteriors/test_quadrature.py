@@ -23,6 +23,8 @@ from singular.models.networks.tanh_network import tanh_network
 from singular.posteriors.quadrature import quadrature
 from tests import oracles
 
+ORACLE = importlib.import_module("singular.posteriors.quadrature")
+
 BETAS = [0.0, 0.01, 1 / np.log(60), 1.0]
 RANDOMISED = {"reduced-rank-3-3-2-1"}
 WITH_ORACLE = sorted(name for name, model in catalogue.MODELS.items() if model.integral is not None)
@@ -373,11 +375,28 @@ def test_a_beta_not_held_is_refused_and_rows_keep_the_order_asked_for():
 
 
 def test_nothing_global_is_changed_and_many_betas_in_groups_agree(monkeypatch):
-    module = importlib.import_module("singular.posteriors.quadrature")
     problem, betas = named("tanh-2", n=50), np.linspace(0, 1, 7)
     before = jax.config.jax_enable_x64
     whole = quadrature(problem, betas).frame
     assert jax.config.jax_enable_x64 == before
-    monkeypatch.setattr(module, "TERMS", 20_000)
-    monkeypatch.setattr(module, "ELEMENTS", 50_000)
+    monkeypatch.setattr(ORACLE, "TERMS", 20_000)
+    monkeypatch.setattr(ORACLE, "ELEMENTS", 50_000)
     pd.testing.assert_frame_equal(quadrature(problem, betas).frame, whole, rtol=1e-12, atol=1e-12)
+
+
+def test_data_sets_whose_rules_differ_in_length_share_compiled_programs(monkeypatch):
+    problems = [named("logistic-2", n=60, seed=seed) for seed in range(6)]
+    lengths = {len(p.model.integral.nodes(p.kwargs, level).log_weights) for p in problems for level in (0, -1)}
+    ORACLE._evaluate.clear_cache()
+    shared = [quadrature(p, [0.2, 1.0]).frame.iloc[1] for p in problems]
+    programs = ORACLE._evaluate._cache_size()
+    assert programs <= len(lengths) // 2
+    monkeypatch.setattr(ORACLE, "_rounded", lambda count: count)
+    alone = quadrature(problems[0], [0.2, 1.0]).frame.iloc[1]
+    assert ORACLE._evaluate._cache_size() > programs
+    np.testing.assert_allclose(shared[0].to_numpy(), alone.to_numpy(), rtol=1e-13, atol=1e-12)
+
+
+@pytest.mark.parametrize(("count", "rounded"), [(1, 1), (7, 7), (9, 10), (5570, 6144), (6144, 6144), (6145, 7168)])
+def test_lengths_are_rounded_up_to_three_bits(count, rounded):
+    assert ORACLE._rounded(count) == rounded
