@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from rich.progress import track
+from replicates import every
 from scipy.special import logsumexp
 
 from singular import __version__, models
@@ -44,7 +44,7 @@ from singular.posteriors.store import write
 
 SIZES = (10, 30, 100, 300, 1000, 3000)
 DATA_SETS = 400
-FEWER = {"tanh-2": 150}
+FEWER = {"tanh-2": 100}
 """Data sets of a model whose nodes are many."""
 GOAL = 0.05
 """Standard error wanted, as a share of λ."""
@@ -170,6 +170,20 @@ def measure(name: str, n: int, data_sets: int) -> pd.DataFrame:
         fresh, held_out = generalisation_excess(name, post), leave_one_out_excess(name, post, data)
         rows.append({"seed": seed, "fresh": n * fresh, "held_out": (n - 1) * held_out})
     return pd.DataFrame(rows)
+
+
+class Part(NamedTuple):
+    """Data sets of one model at one n, and the file they are kept in."""
+
+    name: str
+    n: int
+    data_sets: int
+    path: Path
+
+
+def kept(part: Part) -> None:
+    """Measure the data sets of a part and keep them."""
+    write(part.path, measure(part.name, part.n, part.data_sets).to_csv(index=False))
 
 
 def linear_closed_form(n: int, designs: int, seed: int = 0) -> tuple[float, float]:
@@ -299,13 +313,15 @@ def main() -> None:
     arguments = parser.parse_args()
     for folder in (arguments.out, arguments.work):
         folder.mkdir(parents=True, exist_ok=True)
-    table = []
-    for name, n in track([(m, n) for m in arguments.models for n in arguments.sizes], "learning curves"):
+    parts = []
+    for name in arguments.models:
         count = min(arguments.data_sets, FEWER.get(name, arguments.data_sets))
-        path = arguments.work / f"{name}-n{n}-{count}.csv"
-        if not path.exists():
-            write(path, measure(name, n, count).to_csv(index=False))
-        table.append(summarise(pd.read_csv(path), name, n))
+        parts += [Part(name, n, count, arguments.work / f"{name}-n{n}-{count}.csv") for n in arguments.sizes]
+    missing = [part for part in parts if not part.path.exists()]
+    missing.sort(key=lambda part: part.n * (10 if part.name in FEWER else 1), reverse=True)  # long ones first
+    for _ in every(kept, missing, "learning curves"):
+        pass
+    table = [summarise(pd.read_csv(part.path), part.name, part.n) for part in parts]
     frame = pd.DataFrame(table)
     write(arguments.out / "LEARNING_CURVE.md", page(frame))
     write(arguments.out / "LEARNING_CURVE.csv", frame.to_csv(index=False, float_format="%.6g"))

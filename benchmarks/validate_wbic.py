@@ -35,126 +35,27 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
-import jax
 import numpy as np
-import numpyro
 import pandas as pd
-from rich.progress import track
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit
+from least_nll import LEAST, at_truth
+from replicates import every
 
 from singular import __version__, models, posteriors
 from singular.analysis.figures import BLUE, GREY, ORANGE, VERMILION, finish, new_figure, png
 from singular.analysis.markdown import markdown
 from singular.models import catalogue
+from singular.posteriors.precision import keep_compiled_programs
 from singular.posteriors.store import write
 
 SIZES = (50, 160, 500, 1600, 5000)
-DATA_SETS = 400
+DATA_SETS = 200
 FEWER = 100
-SLOW = {"logistic-2": 1600, "tanh-2": 5000, "mixture-known": 500}
+SLOW = {"mixture-known": 1600, "logistic-2": 5000, "tanh-2": 5000}
 """Models whose oracle takes a second or more: largest n, and `FEWER` data sets."""
-LOG_2PI = math.log(2 * math.pi)
-
-
-def noise(residual: np.ndarray) -> float:
-    """Return −log N(residual; 0, I), nats."""
-    return 0.5 * (np.sum(residual**2) + residual.size * LOG_2PI)
-
-
-def _line(y, x):
-    return noise(y - x * (x @ y) / (x @ x))
-
-
-def _linear(y, x):
-    return noise(y - x @ np.linalg.lstsq(x, y)[0])
-
-
-def _half_lines(y, x):
-    """One ReLU unit without bias is c max(±x, 0): the better of two straight lines."""
-    return min(_line(y, side) for side in (np.maximum(x, 0), np.maximum(-x, 0)))
-
-
-def _rank_one(y, x):
-    """The best product of rank one keeps the largest canonical direction of the least-squares fit."""
-    root = np.linalg.cholesky(np.linalg.inv(x.T @ x))
-    return noise(y) - 0.5 * np.linalg.svd(root.T @ x.T @ y, compute_uv=False)[0] ** 2
-
-
-def _tanh(y, x):
-    """One tanh unit: the outer weight by least squares, the inner weight by search, 0 and ∞ as limits."""
-
-    def gain(log_b):
-        feature = np.tanh(math.exp(log_b) * x)
-        return -((feature @ y) ** 2) / (feature @ feature)
-
-    grid = np.linspace(-9.0, 9.0, 145)
-    best = int(np.argmin([gain(g) for g in grid]))
-    found = minimize_scalar(gain, bounds=(grid[max(best - 1, 0)], grid[min(best + 1, 144)]), method="bounded")
-    return noise(y) + 0.5 * min(found.fun, gain(grid[best]))
-
-
-def _normal(y):
-    spread = np.cov(y.T, bias=True)
-    return 0.5 * len(y) * (math.log(float(spread)) + 1 + LOG_2PI)
-
-
-def _logistic(y, x):
-    def objective(w):
-        logits = x @ w
-        return np.sum(np.logaddexp(0.0, logits) - y * logits), x.T @ (expit(logits) - y)
-
-    return float(minimize(objective, np.zeros(x.shape[1]), jac=True, method="BFGS").fun)
-
-
-def _pair(y):
-    """½ N(b, 1) + ½ N(−b, 1): the likelihood over b = 0 is exp(−b²/2) cosh(b y)."""
-
-    def excess(b):
-        return 0.5 * len(y) * b**2 - np.sum(np.logaddexp(b * y, -b * y)) + len(y) * math.log(2.0)
-
-    grid = np.linspace(0.0, 2.0, 41)
-    best = int(np.argmin([excess(b) for b in grid]))
-    found = minimize_scalar(excess, bounds=(grid[max(best - 1, 0)], grid[best + 1]), method="bounded")
-    return noise(y) + min(found.fun, 0.0)
-
-
-LEAST: dict[str, Callable[..., float] | None] = {
-    "linear-4": _linear,
-    "normal-mean-variance": _normal,
-    "logistic-2": _logistic,
-    "reduced-rank-2-2-1-0": _rank_one,
-    "relu-1": _half_lines,
-    "tanh-1": _tanh,
-    "tanh-2": None,
-    "monomial-1-2": _line,
-    "product": _line,
-    "deep-linear-1-1-1-1-r0": lambda y, x: _line(y.ravel(), x.ravel()),
-    "mixture-symmetric": _pair,
-    "mixture-known": None,
-}
-"""Model -> nL_n at its maximum-likelihood point from the data, in nats, where that is cheap."""
-
-
-def at_truth(name: str) -> Callable[[dict], float]:
-    """Return data -> nL_n(w0) of a catalogue model."""
-    model = catalogue.get(name)
-
-    @jax.jit
-    def log_likelihood(data):
-        with numpyro.handlers.seed(rng_seed=0), numpyro.handlers.substitute(data=dict(model.optimum)):
-            trace = numpyro.handlers.trace(model.density).get_trace(**data)
-        return sum(s["fn"].log_prob(s["value"]).sum() for s in trace.values() if s.get("is_observed"))
-
-    def nll(data):
-        with jax.enable_x64(True):
-            return -float(log_likelihood(data))
-
-    return nll
 
 
 def measure(name: str, n: int, data_sets: int) -> pd.DataFrame:
@@ -185,6 +86,22 @@ def noise_free_offset(name: str, n: int) -> float:
     return float(n * frame["mean_excess"].iloc[0] + frame["log_z"].iloc[1])
 
 
+class Part(NamedTuple):
+    """Data sets of one model at one n, and the file they are kept in."""
+
+    name: str
+    n: int
+    data_sets: int
+    path: Path
+
+
+def kept(part: Part) -> None:
+    """Measure the data sets of a part and keep them, with the noise-free offset beside each."""
+    keep_compiled_programs()
+    rows = measure(part.name, part.n, part.data_sets).assign(noise_free=noise_free_offset(part.name, part.n))
+    write(part.path, rows.to_csv(index=False))
+
+
 def criteria(rows: pd.DataFrame, name: str, n: int) -> dict[str, pd.Series]:
     """Return each stand-in for F_n, a value for each data set, nats."""
     model = catalogue.get(name)
@@ -205,10 +122,11 @@ def mean_and_error(values: pd.Series | np.ndarray) -> tuple[float, float]:
     return float(values.mean()), float(values.std(ddof=1) / math.sqrt(values.size))
 
 
-def summarise(rows: pd.DataFrame, name: str, n: int, offset: float) -> dict:
+def summarise(rows: pd.DataFrame, name: str, n: int) -> dict:
     """Return the row of one model and one n."""
     exact = catalogue.get(name).exact
     logs = math.log(math.log(n))
+    offset = float(rows.noise_free.iloc[0])
     bias, error = mean_and_error(rows.wbic - rows.free_energy)
     leading = rows.at_truth + float(exact.value) * math.log(n)
     below, below_error = mean_and_error(rows.wbic - leading)
@@ -330,16 +248,19 @@ def main() -> None:
     arguments = parser.parse_args()
     for folder in (arguments.out, arguments.work):
         folder.mkdir(parents=True, exist_ok=True)
-    jobs = [(name, n) for name in arguments.models for n in arguments.sizes if n <= SLOW.get(name, n)]
-    table = []
-    for name, n in track(jobs, "data sets"):
+    parts = []
+    for name in arguments.models:
         count = min(FEWER, arguments.data_sets) if name in SLOW else arguments.data_sets
-        path = arguments.work / f"{name}-n{n}-{count}.csv"
-        if not path.exists():
-            write(path, measure(name, n, count).to_csv(index=False))
-        rows = pd.read_csv(path)
-        row = summarise(rows, name, n, noise_free_offset(name, n))
-        table.append({**row, "error": rows["error"].max()})
+        sizes = [n for n in arguments.sizes if n <= SLOW.get(name, n)]
+        parts += [Part(name, n, count, arguments.work / f"{name}-n{n}-{count}.csv") for n in sizes]
+    missing = [part for part in parts if not part.path.exists()]
+    missing.sort(key=lambda part: part.n * (10 if part.name in SLOW else 1), reverse=True)  # long ones first
+    for _ in every(kept, missing, "data sets"):
+        pass
+    table = []
+    for part in parts:
+        rows = pd.read_csv(part.path)
+        table.append({**summarise(rows, part.name, part.n), "error": rows["error"].max()})
     frame = pd.DataFrame(table)
     write(arguments.out / "WBIC.md", page(frame))
     write(arguments.out / "WBIC.csv", frame.to_csv(index=False, float_format="%.6g"))
