@@ -34,11 +34,12 @@ from singular.posteriors.store import write
 
 SETTINGS = {"chains": 2, "draws": 250, "warmup": 100}
 """Of each ladder; its rungs are placed by the pilot."""
-N = (50, 200, 1000)
-SETS = {"reduced-rank regression": 24, "normal mixture": 40, "factor analysis": 24, "tanh network": 40}
-"""Data sets at each n, by what a ladder costs."""
+N = (50, 150, 500)
+SETS = 20
+"""Data sets of each family and n."""
 ORACLES = {"reduced-rank regression": (1,), "normal mixture": (2,), "tanh network": (1, 2, 3)}
-"""Sizes whose evidence is integrated exactly."""
+"""Sizes whose evidence is integrated exactly: on all data sets if that is every size, else on the first few."""
+CHECKED = 10
 
 
 class Job(NamedTuple):
@@ -93,7 +94,7 @@ def fitted(problem: models.Problem, sampled: models.Problem, size: int, job: Job
         moved = estimate(free_energy.value + shift.value, influence, target=shift.target, method="reweighted")
         own = [flag for flag in shift.flags if "Pareto" in flag or "other prior" in flag]
         row |= {name: moved.value, f"mcse of {name}": moved.mcse, f"flags of {name}": "; ".join(own)}
-    if size in ORACLES.get(job.family, ()):
+    if size in ORACLES.get(job.family, ()) and (job.family == "tanh network" or job.seed < CHECKED):
         row["exact F"] = posteriors.quadrature(problem, [1.0]).frame["free_energy"].iloc[-1]
     stats = tree["sample_stats"]
     return row | {"rungs": stats.sizes["beta"], "diverging": float(stats["diverging"].mean())}
@@ -124,7 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--families", nargs="*", default=list(FAMILIES), help=f"some of {', '.join(FAMILIES)}")
     parser.add_argument("--n", type=int, nargs="*", default=list(N), help="observations of each data set")
-    parser.add_argument("--sets", type=int, help="data sets of each family and n (default: by what they cost)")
+    parser.add_argument("--sets", type=int, default=SETS, help=f"data sets of each family and n (default {SETS})")
     parser.add_argument("--out", type=Path, default=Path("docs/validation"), help="where the page goes")
     parser.add_argument("--work", type=Path, default=Path("out/model-choice"), help="keeps finished data sets")
     arguments = parser.parse_args()
@@ -133,12 +134,7 @@ def main() -> None:
             raise unknown_name("--families", name, FAMILIES)
     for folder in (arguments.work, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        Job(name, n, seed)
-        for name in arguments.families
-        for n in arguments.n
-        for seed in range(arguments.sets or SETS[name])
-    ]
+    jobs = [Job(name, n, seed) for name in arguments.families for n in arguments.n for seed in range(arguments.sets)]
     rows = pd.concat(every(partial(kept, folder=arguments.work), jobs, "data sets"), ignore_index=True)
     order = {name: i for i, name in enumerate(FAMILIES)}
     rows = rows.sort_values(["family", "n", "seed", "size"], key=lambda c: c.map(order) if c.name == "family" else c)
