@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help env lock study test quick lint bench catalogue clean
-.PHONY: validate-wbic validate-learning-curve validate-published
+.PHONY: validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 PYTHON ?= python3
 UV     := .tools/bin/uv
@@ -62,6 +62,9 @@ validate-learning-curve: $(READY) ## n E[G_n − S] against λ; writes docs/vali
 
 validate-published: $(READY) ## published numbers, recomputed; writes docs/validation/PUBLISHED.md
 	$(BIN)/python benchmarks/validate_published.py
+
+validate-model-choice: $(READY) ## how often F, WBIC, sBIC, BIC, WAIC, LOO pick the true size; writes docs/validation/MODEL_CHOICE.md
+	$(BIN)/python benchmarks/validate_model_choice.py
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py
