@@ -23,7 +23,8 @@ import pandas as pd
 import xarray as xr
 from replicates import every
 from validate_model_choice_families import FAMILIES, data_of, nll_of_noise, problem_of, sampled_problem
-from validate_model_choice_page import page, picture
+from validate_model_choice_page import page
+from validate_model_choice_picture import picture
 from validate_model_choice_tables import FACTORS
 
 from singular import analysis, models, posteriors

@@ -1,63 +1,32 @@
-"""MODEL_CHOICE.md and its picture; every sentence of what was found is computed from the rows."""
+"""MODEL_CHOICE.md; every sentence of what was found is computed from the rows."""
 
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import validate_model_choice_tables as tables
-from matplotlib.figure import Figure
 from replicates import printed
 from validate_model_choice_families import Family, price
 
 from singular import __version__
-from singular.analysis import figures
 
-COLOURS = {"F": figures.BLACK, "WBIC": figures.BLUE, "sBIC": figures.GREEN, "BIC": figures.VERMILION,
-           "WAIC": figures.ORANGE, "LOO": figures.PURPLE, "exact F": figures.GREY}  # fmt: skip
-MARKERS = {"F": "o", "WBIC": "s", "sBIC": "^", "BIC": "v", "WAIC": "D", "LOO": "P", "exact F": "x"}
 SIGNIFICANT = 0.01
 
 
-def truths_of(families: Sequence[Family]) -> dict[str, int]:
-    return {family.name: family.truth for family in families}
-
-
-def picture(rows: pd.DataFrame, families: Sequence[Family]) -> Figure:
-    """Draw the share of true sizes picked against n, a panel for each family, with Wilson intervals."""
-    chosen = tables.picks(rows, truths_of(families), (*tables.CRITERIA, "exact F"))
-    figure = figures.new_figure(3.1 * len(families), 3.4)
-    panels = figure.subplots(1, len(families), sharey=True, squeeze=False)[0]
-    for family, axes in zip(families, panels, strict=True):
-        own = chosen[chosen["family"] == family.name]
-        names = [name for name in COLOURS if (own["criterion"] == name).any()]
-        for place, name in enumerate(names):
-            counts = own[own["criterion"] == name].groupby("n")["right"].agg(["sum", "size"])
-            ends = [tables.wilson(int(k), int(total)) for k, total in counts.itertuples(index=False)]
-            value = counts["sum"] / counts["size"]
-            bars = [value - [low for low, _ in ends], [high for _, high in ends] - value]
-            apart = 1.06 ** (place - (len(names) - 1) / 2)
-            line = ":" if name == "exact F" else "-"
-            axes.errorbar(counts.index * apart, value, bars, color=COLOURS[name], marker=MARKERS[name], ms=4.5, lw=1.2,
-                          ls=line, capsize=2, label=name)  # fmt: skip
-        axes.set_xscale("log")
-        ticks = sorted(own["n"].unique())
-        axes.set_xticks(ticks, [str(n) for n in ticks])
-        axes.minorticks_off()
-        axes.set_ylim(-0.03, 1.03)
-        title = f"{family.name}, truth {family.truth} of {', '.join(map(str, family.sizes))}"
-        figures.finish(axes, title, "observations n", "true size picked" if axes is panels[0] else "")
-        axes.title.set_fontsize(8.5)
-    handles = {label: h for axes in panels for h, label in zip(*axes.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=8)
-    return figure
+def wrapped(text: str) -> str:
+    """Return a paragraph broken into lines of at most 120 characters."""
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, int]) -> str:
     """Return MODEL_CHOICE.md."""
-    truths = truths_of(families)
+    truths = {family.name: family.truth for family in families}
     chosen = tables.picks(rows, truths)
+    moved = tables.prior_choices(rows, truths)
+    ladders = f"{settings['chains']} chains × {settings['draws']} draws after {settings['warmup']} of warm-up"
     return f"""# Model choice: which criterion finds the true size?
 
 Made by `make validate-model-choice` with singular {__version__}; the numbers of every data set are in
@@ -66,10 +35,9 @@ Made by `make validate-model-choice` with singular {__version__}; the numbers of
 ## What was done
 
 Each data set comes from one size of its family, and every size is fitted to it. F (the negative log evidence, by
-MBAR), WBIC, WAIC and LOO (by Pareto smoothed importance sampling) of one size come from one ladder
-({settings["chains"]} chains × {settings["draws"]} draws after {settings["warmup"]} of warm-up, rungs placed by the
-pilot); BIC and sBIC, the singular BIC of Drton and Plummer (2017), come from the maximal likelihoods. The size whose
-criterion is least is picked. For one seed, a smaller n has the first rows of a larger one.
+MBAR), WBIC, WAIC and LOO (by Pareto smoothed importance sampling) of one size come from one ladder of {ladders}, its
+rungs placed by the pilot; BIC and sBIC, the singular BIC of Drton and Plummer (2017), come from the maximal
+likelihoods. The size whose criterion is least is picked. For one seed, a smaller n has the first rows of a larger one.
 
 {printed(_family_table(families))}
 
@@ -123,17 +91,29 @@ margin is within {tables.TIE:g} of its errors of a tie. BIC and sBIC have no Mon
 ## How the choice moves with the prior
 
 The scales of all priors that have one are halved and doubled, by reweighting the draws at β = 1
-(`analysis.prior_sensitivity`); Dirichlet weights are left alone. A choice is flagged where the reweighting of any of
-its sizes is (Pareto k̂ above 0.7, or too few effective draws): then the other prior should be sampled itself. "Within
-error" are changes between sizes that lie within {tables.TIE:g} joint errors of a tie under the other prior.
+(`analysis.prior_sensitivity`); Dirichlet weights are left alone. Counted are data sets on which F would pick another
+size then. A choice is flagged where the reweighting of any of its sizes is (Pareto k̂ above 0.7, or too few effective
+draws): then the other prior should be sampled itself. It is close where the two best sizes lie within {tables.TIE:g}
+joint errors of a tie under the other prior.
 
-{printed(_prior(rows, truths))}
+{printed(tables.prior_table(moved))}
 
-{_prior_sentence(rows, truths)}
+{_prior_sentence(moved, chosen)}
 
 ## What the package itself has against these numbers
 
 {_flags(rows)}
+
+## References
+
+- Drton and Plummer (2017), A Bayesian information criterion for singular models, J. R. Statist. Soc. B 79, 323–380
+- Gronau and Wagenmakers (2019), Limitations of Bayesian leave-one-out cross-validation for model selection, Comput.
+  Brain Behav. 2, 1–11
+- Shao (1993), Linear model selection by cross-validation, J. Am. Statist. Assoc. 88, 486–494
+- Vehtari, Gelman and Gabry (2017), Practical Bayesian model evaluation using leave-one-out cross-validation and WAIC,
+  Stat. Comput. 27, 1413–1432
+- Watanabe (2010), Asymptotic equivalence of Bayes cross validation and widely applicable information criterion in
+  singular learning theory, J. Mach. Learn. Res. 11, 3571–3594
 """
 
 
@@ -193,15 +173,15 @@ def _theory(chosen: pd.DataFrame) -> str:
         counts = at.groupby("criterion")["hit"].agg(["sum", "size"])
         return ", ".join(f"{c} {counts.loc[c, 'sum']} of {counts.loc[c, 'size']}" for c in tables.CRITERIA)
 
-    return f"""In a singular model λ is at most d/2, and below it where the truth is a smaller model: BIC charges more
-for a spare unit than the evidence does (Drton and Plummer, 2017), so it should pick smaller sizes than F. Of
+    bic = f"""In a singular model λ is at most d/2, and below it where the truth is a smaller model: BIC charges more
+for a spare unit than the evidence does (Drton and Plummer, 2017), and should pick smaller sizes than F. Of
 {len(means)} rows of the table, the mean size that BIC picks is below that of F in {below} and above it in {above}. Too
-small over all families, at n = {small}: {counted(small, chosen["excess"] < 0)}.
-
-WAIC and LOO estimate the loss in prediction (Watanabe, 2010; Vehtari, Gelman and Gabry, 2017), to which a spare unit
-does little harm; leave-one-out choice is not consistent (Shao, 1993; Gronau and Wagenmakers, 2019, for the Bayesian
+small over all families, at n = {small}: {counted(small, chosen["excess"] < 0)}."""
+    prediction = f"""WAIC and LOO estimate the loss in prediction (Watanabe, 2010; Vehtari, Gelman and Gabry, 2017), and
+choice by leave-one-out is not consistent (Shao, 1993, for regression; Gronau and Wagenmakers, 2019, for the Bayesian
 form). Too large over all families, at n = {small}: {counted(small, chosen["excess"] > 0)}. At n = {large}:
 {counted(large, chosen["excess"] > 0)}."""
+    return f"{wrapped(bic)}\n\n{wrapped(prediction)}"
 
 
 def _paired(chosen: pd.DataFrame) -> pd.DataFrame:
@@ -239,40 +219,39 @@ def _exact(rows: pd.DataFrame, truths: Mapping[str, int]) -> str:
         known = wide.dropna()
         right = both[both["criterion"] == "exact F"].set_index(tables.SAME_SET).loc[known.index]
         own = both[both["criterion"] == "F"].set_index(tables.SAME_SET).loc[known.index]
-        told = f"""
-Where all sizes have an exact evidence ({", ".join(dict.fromkeys(known.index.get_level_values("family")))}), F from the
-ladders and the exact F pick the same size on {int((known["F"] == known["exact F"]).sum())} of {len(known)} data sets;
-the true size is picked on {int(own["right"].sum())} by the one and {int(right["right"].sum())} by the other.
-"""
+        families = ", ".join(dict.fromkeys(known.index.get_level_values("family")))
+        told = wrapped(
+            f"Where all sizes have an exact evidence ({families}), F from the ladders and the exact F pick the same "
+            f"size on {int((known['F'] == known['exact F']).sum())} of {len(known)} data sets; the true size is picked "
+            f"on {int(own['right'].sum())} by the one and {int(right['right'].sum())} by the other."
+        )
+    total, largest = int(table["ladders"].sum()), table["largest |z|"].max()
     return f"""## F from the ladders against the exact evidence
 
-Nats; z is the error in units of the claimed one. The largest |z| over all {int(table["ladders"].sum())} ladders is
-{table["largest |z|"].max():.1f}.
+Nats; z is the error in units of the claimed one. The largest |z| over all {total} ladders is {largest:.1f}.
 
 {printed(table)}
-{told}"""
+
+{told}
+
+"""
 
 
-def _prior(rows: pd.DataFrame, truths: Mapping[str, int]) -> pd.DataFrame:
-    return tables.prior_table(rows, truths)
-
-
-def _prior_sentence(rows: pd.DataFrame, truths: Mapping[str, int]) -> str:
-    table = tables.prior_table(rows, truths)
-    total = int(table["data sets"].sum())
-    parts = []
-    for factor in tables.FACTORS.values():
-        counts = {key: int(table[f"× {factor:g}: {key}"].sum())
-                  for key in ("changed", "of these within error", "flagged", "changed, not flagged")}  # fmt: skip
+def _prior_sentence(moved: pd.DataFrame, chosen: pd.DataFrame) -> str:
+    parts, right = [], []
+    for name, factor in tables.FACTORS.items():
+        own = moved[moved["criterion"] == name]
         parts.append(
-            f"With scales times {factor:g} F would pick another size on {counts['changed']} of {total} data sets "
-            f"({counts['of these within error']} of them within error); {counts['flagged']} choices are flagged, and "
-            f"{counts['changed, not flagged']} changes carry no flag."
+            f"With scales times {factor:g} F would pick another size on {own['changed'].sum()} of {len(own)} data "
+            f"sets, {tables.changed(own, 'close')} of them close; {own['flagged'].sum()} choices are flagged, "
+            f"{tables.changed(own, 'flagged')} of them among the changed ones."
         )
-    right = tables.picks(rows, truths, ("F", *tables.FACTORS)).groupby("criterion")["right"].sum()
-    told = ", ".join(f"{int(right[name])} with {'the prior as it is' if name == 'F' else name.removeprefix('F, ')}"
-                     for name in ("F", *tables.FACTORS))  # fmt: skip
-    return "\n".join(parts) + f"\nThe true size is picked on {told}."
+        right.append(f"{own['right'].sum()} of {len(own)} with scales times {factor:g}")
+    before = chosen[chosen["criterion"] == "F"]["right"]
+    parts.append(
+        f"The true size is picked on {before.sum()} of {len(before)} with the prior as it is, {' and '.join(right)}."
+    )
+    return wrapped(" ".join(parts))
 
 
 def _flags(rows: pd.DataFrame) -> str:
@@ -284,9 +263,9 @@ def _flags(rows: pd.DataFrame) -> str:
 
     rest = sampled["flags of F"].fillna("").astype(str).map(lambda flags: [f for f in flags.split("; ") if f])
     beyond = int(rest.map(lambda flags: any(not f.startswith(("ess", "rhat")) for f in flags)).sum())
-    return f"""Of {len(sampled)} ladders, F is flagged on {counted("F")}. The limits, 400 effective draws and R̂ of
-1.01 on every rung, are made for longer ladders than these; {beyond} have a flag of another kind. WAIC is flagged on
-{counted("WAIC")}, LOO on {counted("LOO")}, and BIC on {counted("BIC")}, for directions in which the data say less than
-the prior. The largest share of divergent steps on a ladder is {sampled["diverging"].max():.2g}. The maximum found for a
-larger model falls short of that of a smaller one by more than {tables.DECREASE} nats on {tables.worse_fits(rows)} of
-{len(rows)} fits."""
+    return wrapped(f"""Of {len(sampled)} ladders, F is flagged on {counted("F")}. The limits, 400 effective draws
+and R̂ of 1.01 on every rung, are made for longer ladders than these; {beyond} have a flag of another kind.
+WAIC is flagged on {counted("WAIC")}, LOO on {counted("LOO")}, and BIC on {counted("BIC")}, for directions in
+which the data say less than the prior. The largest share of divergent steps on a ladder is
+{sampled["diverging"].max():.2g}. The maximum found for a larger model falls short of that of a smaller one by
+more than {tables.DECREASE} nats on {tables.worse_fits(rows)} of {len(rows)} fits.""")

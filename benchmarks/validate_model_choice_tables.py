@@ -106,33 +106,44 @@ def tie_table(chosen: pd.DataFrame) -> pd.DataFrame:
     return _by_criterion(with_error, cell)
 
 
-def prior_table(rows: pd.DataFrame, truths: Mapping[str, int]) -> pd.DataFrame:
-    """Return how often F picks another size under each other prior, and how often its reweighting carries a flag.
+def prior_choices(rows: pd.DataFrame, truths: Mapping[str, int]) -> pd.DataFrame:
+    """Return for each data set and each other prior what F picks then.
 
-    A choice is flagged if that of any size is. A change is within error if the two sizes concerned lie within `TIE`
-    joint errors of a tie under the other prior.
+    Columns ``family, n, seed, criterion`` (one of `FACTORS`), ``changed`` (another size than under the prior as it
+    is), ``close`` (the two best lie within `TIE` joint errors of a tie), ``flagged`` (the reweighting of any size is)
+    and ``right``. A data set is left out where a reweighted evidence is missing.
     """
-    chosen = picks(rows, truths, ("F", *FACTORS)).set_index([*SAME_SET, "criterion"])
-    flags = rows.groupby(SAME_SET)[[f"flags of {name}" for name in FACTORS]].agg(lambda c: (c.fillna("") != "").any())
+    chosen = picks(rows, truths, ("F", *FACTORS))
+    own = chosen[chosen["criterion"] == "F"][[*SAME_SET, "picked"]].rename(columns={"picked": "before"})
+    others = chosen[chosen["criterion"] != "F"].merge(own, on=SAME_SET)
+    flags = rows[[*SAME_SET, *(f"flags of {name}" for name in FACTORS)]].melt(SAME_SET, var_name="criterion")
+    flags["criterion"] = flags["criterion"].str.removeprefix("flags of ")
+    flags["flagged"] = flags["value"].fillna("").astype(str) != ""
+    flags = flags.groupby([*SAME_SET, "criterion"], as_index=False)["flagged"].any()
+    others = others.merge(flags, on=[*SAME_SET, "criterion"])
+    others["changed"] = others["picked"] != others["before"]
+    others["close"] = others["margin"] <= TIE * others["error"]
+    return others[[*SAME_SET, "criterion", "changed", "close", "flagged", "right"]]
+
+
+def prior_table(moved: pd.DataFrame) -> pd.DataFrame:
+    """Return the counts of `prior_choices`, a row for each family and n."""
     found = []
-    for (family, n), part in rows.groupby(["family", "n"], sort=False):
+    for (family, n), part in moved.groupby(["family", "n"], sort=False):
         row: dict[str, object] = {"family": family, "n": n, "data sets": part["seed"].nunique()}
         for name, factor in FACTORS.items():
-            before = chosen.xs("F", level="criterion").loc[(family, n)]
-            after = chosen.xs(name, level="criterion").loc[(family, n)].reindex(before.index)
-            flagged = flags.loc[(family, n)][f"flags of {name}"].reindex(before.index).astype(bool)
-            usable = after["picked"].notna()
-            changed = usable & (after["picked"] != before["picked"])
-            close = after["margin"] <= TIE * after["error"]
-            row |= {
-                f"× {factor:g}: changed": int(changed.sum()),
-                f"× {factor:g}: of these within error": int((changed & close).sum()),
-                f"× {factor:g}: flagged": int(flagged.sum()),
-                f"× {factor:g}: changed, not flagged": int((changed & ~flagged).sum()),
-                f"× {factor:g}: right": int((after["excess"] == 0).sum()),
-            }
+            own = part[part["criterion"] == name]
+            row[f"× {factor:g}: changed, of these close"] = f"{own['changed'].sum()}, {changed(own, 'close')}"
+            row[f"× {factor:g}: flagged"] = int(own["flagged"].sum())
+            row[f"× {factor:g}: changed without a flag"] = int((own["changed"] & ~own["flagged"]).sum())
+            row[f"× {factor:g}: right"] = int(own["right"].sum())
         found.append(row)
     return pd.DataFrame(found)
+
+
+def changed(moved: pd.DataFrame, also: str) -> int:
+    """Count the changed choices that are also something else."""
+    return int((moved["changed"] & moved[also]).sum())
 
 
 def paired_table(chosen: pd.DataFrame, first: str = "F") -> pd.DataFrame:

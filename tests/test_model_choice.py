@@ -18,7 +18,7 @@ from singular.models.linear_networks.linear_truth import true_matrix
 
 PROGRAMS = Path(__file__).parent.parent / "benchmarks"
 NAMES = ("validate_model_choice", "validate_model_choice_families", "validate_model_choice_tables",
-         "validate_model_choice_page")  # fmt: skip
+         "validate_model_choice_page", "validate_model_choice_picture")  # fmt: skip
 TRUTHS = {"a": 1}
 
 
@@ -107,13 +107,16 @@ class TestTables:
             rows[f"mcse of {name}"] = 0.1
             rows[f"flags of {name}"] = ""
         rows.loc[8, f"flags of {half}"] = "Pareto k"
-        found = tables.prior_table(rows, TRUTHS).iloc[0]
-        assert found["× 0.5: changed"] == 2
-        assert found["× 0.5: of these within error"] == 1
-        assert found["× 0.5: flagged"] == 1
-        assert found["× 0.5: changed, not flagged"] == 1
+        moved = tables.prior_choices(rows, TRUTHS)
+        own = moved[moved["criterion"] == half]
+        assert own["changed"].tolist() == [False, True, True]
+        assert own["close"].tolist() == [False, True, False]
+        assert own["flagged"].tolist() == [False, False, True]
+        assert not moved[moved["criterion"] == double]["changed"].any()
+        found = tables.prior_table(moved).iloc[0]
+        assert found["× 0.5: changed, of these close"] == "2, 1"
+        assert found["× 0.5: flagged"] == found["× 0.5: changed without a flag"] == 1
         assert found["× 0.5: right"] == 1
-        assert found["× 2: changed"] == 0
         assert found["× 2: right"] == 3
 
     def test_errors_against_the_exact_evidence_are_in_units_of_the_claimed_one(self, tables):
@@ -226,4 +229,4 @@ class TestProgram:
             in text
         )
         assert "## F from the ladders against the exact evidence" in text
-        assert programs["validate_model_choice_page"].picture(rows, both).axes
+        assert programs["validate_model_choice_picture"].picture(rows, both).axes
