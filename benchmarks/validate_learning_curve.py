@@ -43,7 +43,7 @@ from singular.models import catalogue
 from singular.posteriors.store import write
 
 SIZES = (10, 30, 100, 300, 1000, 3000)
-DATA_SETS = 400
+DATA_SETS = 200
 FEWER = {"tanh-2": 100}
 """Data sets of a model whose nodes are many."""
 GOAL = 0.05

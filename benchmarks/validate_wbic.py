@@ -54,7 +54,7 @@ from singular.posteriors.store import write
 SIZES = (50, 160, 500, 1600, 5000)
 DATA_SETS = 200
 FEWER = 100
-SLOW = {"mixture-known": 1600, "logistic-2": 5000, "tanh-2": 5000}
+SLOW = {"mixture-known": 500, "logistic-2": 5000, "tanh-2": 5000}
 """Models whose oracle takes a second or more: largest n, and `FEWER` data sets."""
 
 

@@ -17,7 +17,16 @@ from singular.models import catalogue, real
 from tests.oracles import negative_log_likelihood
 
 PROGRAMS = Path(__file__).parent.parent / "benchmarks"
-NAMES = ("validate_wbic", "validate_learning_curve", "validate_published", "gibbs_reduced_rank", "least_nll")
+NAMES = (
+    "validate_wbic",
+    "validate_learning_curve",
+    "validate_published",
+    "gibbs_reduced_rank",
+    "least_nll",
+    "published_crossings",
+    "published_pines",
+    "published_ranks",
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,21 @@ def curve(programs):
 @pytest.fixture(scope="module")
 def published(programs):
     return programs["validate_published"]
+
+
+@pytest.fixture(scope="module")
+def crossings(programs):
+    return programs["published_crossings"]
+
+
+@pytest.fixture(scope="module")
+def pines(programs):
+    return programs["published_pines"]
+
+
+@pytest.fixture(scope="module")
+def ranks(programs):
+    return programs["published_ranks"]
 
 
 class TestWbic:
@@ -155,16 +179,16 @@ class TestLearningCurve:
 
 class TestPublished:
     @pytest.mark.parametrize("powers", [(0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3)])
-    def test_two_routes_to_a_crossing_agree(self, published, powers):
+    def test_two_routes_to_a_crossing_agree(self, crossings, powers):
         n_beta = 1000 / math.log(1000)
-        by_rule = published.crossing_moments(powers, 4.0, 0.0, n_beta)[0]
-        assert by_rule == pytest.approx(published.crossing_by_densities(powers, n_beta), rel=2e-6)
+        by_rule = crossings.crossing_moments(powers, 4.0, 0.0, n_beta)[0]
+        assert by_rule == pytest.approx(crossings.crossing_by_densities(powers, n_beta), rel=2e-6)
 
-    def test_a_line_in_one_weight_has_its_closed_form(self, published):
+    def test_a_line_in_one_weight_has_its_closed_form(self, crossings):
         precision, pull = 2 * 144.76 * 3.9, 2 * 144.76 * 0.02
         centre, variance = pull / precision, 1 / precision
         exact = 144.76 * (3.9 * (centre**2 + variance) - 2 * 0.02 * centre)
-        assert published.crossing_moments((0, 1), 3.9, 0.02, 144.76)[0] == pytest.approx(exact, rel=1e-6)
+        assert crossings.crossing_moments((0, 1), 3.9, 0.02, 144.76)[0] == pytest.approx(exact, rel=1e-6)
 
     def test_factor_analysis_agrees_with_the_published_table(self, published):
         table = published.factor_rows()
@@ -172,24 +196,31 @@ class TestPublished:
         assert (table["same"] == "yes").sum() >= 9
 
     @pytest.mark.parametrize("covariate", [1, 2])
-    def test_two_routes_to_the_evidence_of_pine_agree(self, published, covariate):
+    def test_two_routes_to_the_evidence_of_pine_agree(self, pines, covariate):
         data = real.problem(f"pine-{covariate}").kwargs
-        exact = published.pine_exact(data["x"], data["y"], 1.0)
-        assert exact == pytest.approx(published.pine_by_variance(data["x"], data["y"]), abs=1e-9)
-        assert published.pine_exact(data["x"], data["y"], 0.0) == pytest.approx(0.0, abs=1e-9)
+        exact = pines.pine_exact(data["x"], data["y"], 1.0)
+        assert exact == pytest.approx(pines.pine_by_variance(data["x"], data["y"]), abs=1e-9)
+        assert pines.pine_exact(data["x"], data["y"], 0.0) == pytest.approx(0.0, abs=1e-9)
 
-    def test_the_table_over_ranks_counts_trials_and_increments(self, published):
+    def test_the_table_over_ranks_counts_trials_and_increments(self, ranks):
         rows = pd.DataFrame(
             {"H": h, "trial": t, "excess": 10.0 * abs(h - 3) + t, "mcse": 0.1, "ess": 100.0, "rhat": 1.0,
              "coefficient": 1.0}
             for h in range(1, 7) for t in range(3)
         )  # fmt: skip
-        over, steps = published.rank_table(rows)
+        over, steps = ranks.rank_table(rows)
         assert over["smallest in"].tolist() == [0, 0, 3, 0, 0, 0]
         assert over["λ"].tolist() == ["11/2", "10", "27/2", "15", "16", "17"]
         assert over["m"].tolist() == [1, 1, 1, 2, 1, 2]
         assert steps["increment"].tolist() == pytest.approx([10.0, 10.0, 10.0])
         assert steps["Δλ log n"].tolist() == pytest.approx([1.5 * math.log(500), math.log(500), math.log(500)])
+
+    @pytest.mark.parametrize("covariate", [1, 2])
+    def test_one_other_row_of_the_pines_gives_what_is_published(self, pines, covariate):
+        data = real.problem(f"pine-{covariate}").kwargs
+        published = pines.PINE[covariate]
+        assert abs(published + pines.pine_exact(data["x"], data["y"], 1.0)) > 0.05
+        assert -pines.pine_exact(*pines.other_copy(covariate), 1.0) == pytest.approx(published, abs=4e-4)
 
 
 class TestGibbs:
