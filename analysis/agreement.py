@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from singular.analysis.estimate import monte_carlo_error
+from singular.analysis.trust import monte_carlo_error
 
 MINIMUM_SHARED = 25.0
 """Σ p (1 − p) over the draws of a pair, p the chance that a draw is of the upper rung, below which the few draws that

@@ -11,8 +11,9 @@ from scipy.special import expit, logsumexp
 
 from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import read_draws
-from singular.analysis.estimate import Estimate, estimate, monte_carlo_error
+from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.thresholds import HEAVY_TAIL, MINIMUM_EFFECTIVE
+from singular.analysis.trust import monte_carlo_error
 from singular.errors import InputError, whole
 from singular.models.density import map_rows
 from singular.models.problem import Problem

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from singular.analysis.control_variates import Controls, gathered, virial_series
 from singular.errors import InputError
 
 if TYPE_CHECKING:
     import xarray as xr
 
 DIMENSIONS = ("chain", "draw", "beta")
+VIRIALS = ("log_prior", "nll_virial", "log_prior_virial")
 MINIMUM_DRAWS = 4
 """Fewer draws per chain than this carry no autocorrelation, so no Monte Carlo error."""
 
@@ -30,11 +33,33 @@ class Draws:
         Ascending inverse temperatures in [0, 1].
     attrs : mapping
         Root attributes of the ladder.
+    virials : sequence of (chain, draw, beta) arrays
+        log φ, and (z − c)·∇ of nll and of log φ: those of them that the ladder holds.
     """
 
     nll: np.ndarray
     betas: np.ndarray
     attrs: Mapping[str, Any]
+    virials: Sequence[np.ndarray] = ()
+
+    @cached_property
+    def _series(self) -> list[np.ndarray]:
+        """The control variates of each rung."""
+        if len(self.virials) < len(VIRIALS) or "dim" not in self.attrs:
+            return [np.zeros((*self.nll.shape[:2], 0))] * self.betas.size
+        columns = [np.moveaxis(a, -1, 0) for a in (self.nll, *self.virials)]
+        return [
+            virial_series(*rung, int(self.attrs["dim"])) for rung in zip(*columns, self.betas.tolist(), strict=True)
+        ]
+
+    @cached_property
+    def every_control(self) -> Controls | None:
+        """The control variates of all rungs; None if there are none, or too few rounds for so many."""
+        return gathered(self._series)
+
+    def controls(self, *rungs: int) -> Controls | None:
+        """Return the control variates of the rungs at these positions; None as in `every_control`."""
+        return gathered([self._series[i] for i in rungs])
 
     def index(self, beta: float, argument: str = "beta") -> int:
         """Return the position of the rung at ``beta``.
@@ -104,7 +129,8 @@ def read_draws(ladder: xr.DataTree) -> Draws:
         )
     if np.isinf(values).all(axis=(0, 1)).any():
         raise InputError("ladder: nll is +inf in every draw at beta=0; no draw of the prior can make the data")
-    return Draws(values, betas, {str(k): v for k, v in ladder.attrs.items()})
+    virials = [np.asarray(part, np.float64) for name in VIRIALS if (part := sample_stat(ladder, name)) is not None]
+    return Draws(values, betas, {str(k): v for k, v in ladder.attrs.items()}, virials)
 
 
 def rung_betas(ladder: xr.DataTree) -> np.ndarray:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from singular.analysis.trust import trust_flags
+from singular.analysis.trust import monte_carlo_error, trust_flags
 from singular.errors import InputError
+
+if TYPE_CHECKING:
+    from singular.analysis.control_variates import Controls
 
 
 @dataclass(frozen=True)
@@ -49,35 +52,6 @@ class Estimate:
     influence: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)), repr=False, compare=False)
 
 
-def monte_carlo_error(influence: np.ndarray) -> float:
-    """Return the standard error of the mean of an autocorrelated series.
-
-    sd/√ESS, with the ESS of the mean (Vehtari et al., 2021: split chains, Geyer's initial
-    monotone sequence). Chains that disagree raise it.
-
-    Parameters
-    ----------
-    influence : (chain, draw) float
-
-    Returns
-    -------
-    float
-        In the unit of ``influence``; 0 for a constant series, NaN if a value is not finite or there are
-        fewer than 4 draws a chain.
-    """
-    from arviz_stats.base.array import array_stats
-
-    series = np.asarray(influence, dtype=np.float64)
-    if series.ndim != 2 or series.shape[1] < 4 or not np.isfinite(series).all():
-        return math.nan
-    spread = float(np.std(series))
-    if spread <= 1e-14 * float(np.max(np.abs(series))):
-        return 0.0
-    # ArviZ takes a series that spans less than 1e-15 for a constant one: give it unit scale
-    error: Any = array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean")
-    return float(error) * spread
-
-
 def estimate(
     value: float,
     influence: np.ndarray,
@@ -87,12 +61,20 @@ def estimate(
     beta: float | None = None,
     discretisation_error: float = 0.0,
     flags: Iterable[str] = (),
+    controls: Controls | None = None,
 ) -> Estimate:
     """Return an `Estimate` whose error is read off its influence, (chain, draw).
 
-    Where a second look at the influence does not bear that error out, a flag says so (see `trust_flags`).
+    Where ``controls`` are given and make the error smaller, what they explain of the influence is taken off value and
+    influence alike (see `control_variates`). Where a second look at the influence does not bear the error out, a flag
+    says so (see `trust_flags`).
     """
     mcse = monte_carlo_error(influence)
+    if controls is not None and np.isfinite(mcse):
+        rest = influence - controls.fitted(influence)
+        error = monte_carlo_error(rest)
+        if error < mcse:
+            mcse, value, influence = error, value + rest.mean() - influence.mean(), rest - rest.mean()
     return Estimate(
         value=float(value),
         mcse=mcse,

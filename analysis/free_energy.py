@@ -74,7 +74,9 @@ def free_energy(ladder: xr.DataTree, method: str = "mbar", beta: float = 1.0) ->
         value, influence, _ = mbar.reweight(solution, float(beta))
         used = range(draws.betas.size)
         found = (*rung_flags(ladder, draws, used), *overlap_flags(solution, draws.betas))
-        return estimate(value, influence, target=_target(beta), method=method, beta=beta, flags=found)
+        return estimate(
+            value, influence, target=_target(beta), method=method, beta=beta, flags=found, controls=draws.every_control
+        )
     last = draws.index(beta)
     curve = _curve(draws, method)
     return _at(curve, draws, method, last, rung_flags(ladder, draws, range(last + 1)))
@@ -128,23 +130,29 @@ def _target(beta: float) -> str:
 def _curve(draws: Draws, method: str) -> Curve:
     if method in ("mbar", "pymbar"):
         solution = mbar.solve(draws.nll, draws.betas, "pymbar" if method == "pymbar" else "newton")
-        zero = np.zeros(draws.betas.size)
-        found = overlap_flags(solution, draws.betas)
-        return Curve(solution.free_energy, solution.influence, zero, found)
+        return Curve(solution.free_energy, solution.influence, flags=overlap_flags(solution, draws.betas))
     if method == "stepping-stone":
         return stepping_stone(draws.nll, draws.betas)
     return _refuse_heavy_tails(draws, thermodynamic_integration(draws.nll, draws.betas, RULES[method]))
 
 
 def _at(curve: Curve, draws: Draws, method: str, i: int, found: Sequence[str]) -> Estimate:
+    target, controls = _target(draws.betas[i]), draws.every_control
+    missed = 0.0
+    if curve.missed is not None and curve.missed_influence is not None:
+        rest = estimate(
+            curve.missed[i], curve.missed_influence[..., i], target=target, method=method, controls=controls
+        )
+        missed = abs(rest.value)
     e = estimate(
         curve.value[i],
         curve.influence[..., i],
-        target=_target(draws.betas[i]),
+        target=target,
         method=method,
         beta=draws.betas[i],
-        discretisation_error=curve.discretisation_error[i],
+        discretisation_error=missed,
         flags=(*found, *(curve.flags if i > 0 else ())),
+        controls=controls,
     )
     if e.discretisation_error > MAXIMUM_DISCRETISATION * e.mcse:
         why = f"rungs too far apart: discretisation error {e.discretisation_error:.2g} > mcse {e.mcse:.2g} (use mbar)"
@@ -159,7 +167,7 @@ def stepping_stone(nll: np.ndarray, betas: np.ndarray) -> Curve:
     exponent = -np.diff(betas) * nll[..., :-1]
     ratio = np.exp(exponent - exponent.max(axis=(0, 1)))
     influence = 1.0 - ratio / ratio.mean(axis=(0, 1))
-    return Curve(value, from_zero(np.cumsum(influence, axis=-1)), np.zeros(betas.size))
+    return Curve(value, from_zero(np.cumsum(influence, axis=-1)))
 
 
 def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:
@@ -170,7 +178,7 @@ def _refuse_heavy_tails(draws: Draws, curve: Curve) -> Curve:
     if khat >= NO_MEAN:
         nan = np.append(0.0, np.full(draws.betas.size - 1, np.nan))
         why = f"refused: nll at beta=0 has no mean (Pareto k {khat:.2f} >= {NO_MEAN:.0f}, {advice})"
-        return Curve(nan, np.broadcast_to(nan, draws.nll.shape), nan, (why,))
+        return Curve(nan, np.broadcast_to(nan, draws.nll.shape), flags=(why,))
     if khat > HEAVY_TAIL:
         why = f"heavy tail of nll at beta=0 (Pareto k {khat:.2f} > {HEAVY_TAIL}, {advice})"
         return curve._replace(flags=(why,))

@@ -14,6 +14,7 @@ from singular.analysis.diagnostics import all_flags, overlap_flags, pick_flags, 
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate, estimate, to_frame
 from singular.analysis.mean_nll import checked_points, reweighting_flags
+from singular.analysis.wbic import mean_nll
 from singular.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
@@ -116,16 +117,21 @@ def learning_coefficient(ladder: xr.DataTree, method: str = "variance", beta: fl
 
 
 def variance_form(draws: Draws, i: int, found: tuple[str, ...], method: str = "rung") -> Estimate:
-    """Return β² Var_β(nL_n) on the rung at position ``i``, which must lie above β = 0."""
+    """Return β² Var_β(nL_n) on the rung at position ``i``, which must lie above β = 0.
+
+    The squares are taken about the best estimate of the mean, and its squared error is added, which they lack.
+    """
     beta = draws.betas[i]
-    square = (draws.nll[..., i] - draws.nll[..., i].mean()) ** 2
+    mean = mean_nll(draws, i, ())
+    square = (draws.nll[..., i] - mean.value) ** 2
     return estimate(
-        beta**2 * square.sum() / (square.size - 1),
+        beta**2 * (square.mean() + (mean.mcse**2 if np.isfinite(mean.mcse) else square.mean() / square.size)),
         beta**2 * (square - square.mean()),
         target=_target(beta),
         method=method,
         beta=beta,
         flags=found,
+        controls=draws.controls(i),
     )
 
 
@@ -140,6 +146,7 @@ def two_temperatures(draws: Draws, i: int, found: tuple[str, ...]) -> Estimate:
         method="two-temperature",
         beta=hot,
         flags=found,
+        controls=draws.controls(i, i + 1),
     )
 
 
@@ -152,7 +159,7 @@ def curve_estimates(draws: Draws, points: np.ndarray, method: str) -> list[Estim
     if method == "rung":
         return [variance_form(draws, draws.index(b, "betas"), ()) for b in points]
     solution = mbar.solve(draws.nll, draws.betas)
-    found = overlap_flags(solution, draws.betas)
+    found, controls = overlap_flags(solution, draws.betas), draws.every_control
     estimates = []
     for beta in points.tolist():
         _, _, weights = mbar.reweight(solution, beta)
@@ -167,6 +174,7 @@ def curve_estimates(draws: Draws, points: np.ndarray, method: str) -> list[Estim
                 method="mbar",
                 beta=beta,
                 flags=(*found, *reweighting_flags(weights, beta)),
+                controls=controls,
             )
         )
     return estimates

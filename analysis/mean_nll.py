@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from singular.analysis import mbar
+from singular.analysis.control_variates import Controls
 from singular.analysis.diagnostics import MINIMUM_ESS, all_flags, overlap_flags, pick_flags
 from singular.analysis.draws import Draws
 from singular.analysis.estimate import Estimate, estimate
@@ -64,10 +65,10 @@ def mean_nll_estimates(ladder: xr.DataTree, draws: Draws, points: np.ndarray, me
     whole = pick_flags(all_flags(ladder, draws), range(draws.betas.size))
     solution = mbar.solve(draws.nll, draws.betas)
     common = (*whole, *overlap_flags(solution, draws.betas))
-    return [_carried(solution, float(beta), common) for beta in points]
+    return [_carried(solution, float(beta), common, draws.every_control) for beta in points]
 
 
-def _carried(solution: mbar.Solution, beta: float, found: tuple[str, ...]) -> Estimate:
+def _carried(solution: mbar.Solution, beta: float, found: tuple[str, ...], controls: Controls | None) -> Estimate:
     _, _, weights = mbar.reweight(solution, beta)
     mean, influence = mbar.expectation(solution, weights, solution.nll)
     return estimate(
@@ -77,6 +78,7 @@ def _carried(solution: mbar.Solution, beta: float, found: tuple[str, ...]) -> Es
         method="mbar",
         beta=beta,
         flags=(*found, *reweighting_flags(weights, beta)),
+        controls=controls,
     )
 
 

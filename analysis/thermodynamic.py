@@ -11,11 +11,21 @@ RULES = {"ti": "cubic", "ti-interpolant": "quintic", "ti-trapezoid": "trapezoid"
 
 
 class Curve(NamedTuple):
-    """F at every rung; ``influence`` is (chain, draw, beta), the other two arrays (beta,)."""
+    """F at every rung.
+
+    Attributes
+    ----------
+    value : (beta,) float
+    influence : (chain, draw, beta) float
+    missed, missed_influence
+        What the next rule up would add, and its influence, of the same shapes; None where no rule is behind F.
+    flags : tuple of str
+    """
 
     value: np.ndarray
     influence: np.ndarray
-    discretisation_error: np.ndarray
+    missed: np.ndarray | None = None
+    missed_influence: np.ndarray | None = None
     flags: tuple[str, ...] = ()
 
 
@@ -43,30 +53,29 @@ def thermodynamic_integration(nll: np.ndarray, betas: np.ndarray, rule: str = "c
     """
     if not np.isfinite(nll).all():
         nan = np.append(0.0, np.full(betas.size - 1, np.nan))
-        return Curve(nan, np.broadcast_to(nan, nll.shape), nan)
+        return Curve(nan, np.broadcast_to(nan, nll.shape))
     count = nll[..., 0].size
     mean = nll.mean(axis=(0, 1))
     deviation = nll - mean
     square = deviation**2
     variance = square.sum(axis=(0, 1)) / (count - 1)
+    of_square = square - square.mean(axis=(0, 1))
     if rule == "trapezoid":
         h = np.diff(betas)
         influence = h / 2 * (deviation[..., :-1] + deviation[..., 1:])
-        return _summed(h / 2 * (mean[:-1] + mean[1:]), influence, h**2 / 12 * np.diff(variance))
+        missed, of_missed = h**2 / 12 * np.diff(variance), h**2 / 12 * np.diff(of_square, axis=-1)
+        return _summed(h / 2 * (mean[:-1] + mean[1:]), influence, missed, of_missed)
     third = np.einsum("cdk,cdk->k", square, deviation) / count
     steps, missed, x = hermite_steps(betas, mean, variance, third)
     h = np.diff(np.log(x))
-    of_mean = x * deviation
-    of_variance = x**2 * (square - square.mean(axis=(0, 1)))
-    of_slope = of_mean - of_variance
-    weight = 12 if rule == "cubic" else 10
-    influence = h / 2 * (of_mean[..., :-1] + of_mean[..., 1:]) - h**2 / weight * np.diff(of_slope, axis=-1)
-    if rule == "cubic":
-        return _summed(steps, influence, missed)
+    of_mean, of_variance = x * deviation, x**2 * of_square
     of_third = x**3 * (square * deviation - third - 3 * square.mean(axis=(0, 1)) * deviation)
-    of_bend = of_mean - 3 * of_variance + of_third
-    influence = influence + h**3 / 120 * (of_bend[..., :-1] + of_bend[..., 1:])
-    return _summed(steps + missed, influence, missed)
+    of_slope, of_bend = of_mean - of_variance, of_mean - 3 * of_variance + of_third
+    influence = h / 2 * (of_mean[..., :-1] + of_mean[..., 1:]) - h**2 / 12 * np.diff(of_slope, axis=-1)
+    of_missed = -(h**2) / 60 * np.diff(of_slope, axis=-1) + h**3 / 120 * (of_bend[..., :-1] + of_bend[..., 1:])
+    if rule == "quintic":
+        steps, influence = steps + missed, influence + of_missed
+    return _summed(steps, influence, missed, of_missed)
 
 
 def hermite_steps(
@@ -88,11 +97,12 @@ def hermite_steps(
     return steps, -(h**2) / 60 * np.diff(slope) + h**3 / 120 * (bend[:-1] + bend[1:]), x
 
 
-def _summed(steps: np.ndarray, influence: np.ndarray, missed: np.ndarray) -> Curve:
+def _summed(steps: np.ndarray, influence: np.ndarray, missed: np.ndarray, of_missed: np.ndarray) -> Curve:
     return Curve(
         np.append(0.0, np.cumsum(steps)),
         from_zero(np.cumsum(influence, axis=-1)),
-        np.append(0.0, np.abs(np.cumsum(missed))),
+        np.append(0.0, np.cumsum(missed)),
+        from_zero(np.cumsum(of_missed, axis=-1)),
     )
 
 

@@ -53,6 +53,15 @@ NO_MEAN = 1.0
 MINIMUM_TAIL = 25
 """Draws below which no tail is fitted."""
 
+# --- control variates ------------------------------------------------------------------------------------------
+
+ROUNDS_PER_CONTROL = 10
+"""Rounds for each control that is fitted: with p controls fitted on N independent rounds the variance left is larger
+by a factor of about 1 + p/N, ten per cent here."""
+LARGEST_SHARE = 0.5
+"""Share of one draw in a control's sum of squares above which the control is left out: its coefficient would rest on
+that draw more than on all others."""
+
 # --- the error bar itself --------------------------------------------------------------------------------------
 
 MINIMUM_EFFECTIVE = 100.0

@@ -1,8 +1,9 @@
-"""Can an error bar be believed? Second routes to the error of a mean, and the flags where they disagree."""
+"""The Monte Carlo error of a mean, and whether it can be believed: second routes to it, and flags where they differ."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,35 @@ from singular.analysis.thresholds import (
 
 UNTRUSTED = "error bar not trustworthy"
 """What every flag of this module begins with."""
+
+
+def monte_carlo_error(influence: np.ndarray) -> float:
+    """Return the standard error of the mean of an autocorrelated series.
+
+    sd/√ESS, with the ESS of the mean (Vehtari et al., 2021: split chains, Geyer's initial
+    monotone sequence). Chains that disagree raise it.
+
+    Parameters
+    ----------
+    influence : (chain, draw) float
+
+    Returns
+    -------
+    float
+        In the unit of ``influence``; 0 for a constant series, NaN if a value is not finite or there are
+        fewer than 4 draws a chain.
+    """
+    from arviz_stats.base.array import array_stats
+
+    series = np.asarray(influence, dtype=np.float64)
+    if series.ndim != 2 or series.shape[1] < 4 or not np.isfinite(series).all():
+        return math.nan
+    spread = float(np.std(series))
+    if spread <= 1e-14 * float(np.max(np.abs(series))):
+        return 0.0
+    # ArviZ takes a series that spans less than 1e-15 for a constant one: give it unit scale
+    error: Any = array_stats.mcse(series / spread, chain_axis=0, draw_axis=1, method="mean")
+    return float(error) * spread
 
 
 def block_error(influence: np.ndarray, blocks: int = BLOCKS) -> float:
@@ -111,7 +141,7 @@ def _disagreements(scaled: np.ndarray) -> list[str]:
 
 
 def _tail(series: np.ndarray) -> float:
-    """Return the Pareto k̂ of the absolute values; −inf for too few draws."""
+    """Return the Pareto k̂ of the absolute values of a series, (chain, draw); −inf for too few draws."""
     if series.size < MINIMUM_TAIL:
         return -math.inf
     from arviz_stats.base.array import array_stats

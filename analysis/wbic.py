@@ -57,4 +57,5 @@ def mean_nll(draws: Draws, i: int, found: tuple[str, ...], method: str = "rung")
         method=method,
         beta=beta,
         flags=found if finite else (*found, f"nll is infinite in some draws at beta={beta:.3g}"),
+        controls=draws.controls(i),
     )

@@ -14,13 +14,14 @@ import xarray as xr
 from rich.progress import track
 
 from singular import analysis, models, posteriors
+from singular.analysis.draws import VIRIALS
 from singular.analysis.markdown import markdown
 from singular.posteriors import store
 from singular.posteriors.ladder import available_cores
 
 MODELS = ("tanh-1", "tanh-2", "product", "linear-4", "mixture-known", "poisson-2", "logistic-2", "relu-1")
 """Members with an exact evidence: regular and singular, one to fourteen rungs, normal and discrete data."""
-KEPT = ("nll", "diverging", "tree_depth", "swap_probability", "replica")
+KEPT = ("nll", *VIRIALS, "diverging", "tree_depth", "swap_probability", "replica")
 SAMPLED: Mapping[str, Mapping[str, Any]] = {
     "default": {},
     "few draws": {"draws": 40, "warmup": 100},
@@ -84,11 +85,12 @@ def reduced(tree: xr.DataTree) -> xr.DataTree:
 
 def stuck(tree: xr.DataTree, rng: np.random.Generator) -> xr.DataTree:
     """Freeze the last chain from some round on, on the rungs above some β."""
-    nll = tree["sample_stats"]["nll"].to_numpy().copy()
-    first = int(rng.integers(nll.shape[1] // 10, nll.shape[1] * 9 // 10))
-    low = int(rng.integers(1, nll.shape[2]))
-    nll[-1, first:, low:] = nll[-1, first, low:]
-    return _with_nll(tree, nll)
+    stats = {name: tree["sample_stats"][name].to_numpy().copy() for name in ("nll", *VIRIALS)}
+    _, draws, rungs = stats["nll"].shape
+    first, low = int(rng.integers(draws // 10, draws * 9 // 10)), int(rng.integers(1, rungs))
+    for values in stats.values():
+        values[-1, first:, low:] = values[-1, first, low:]
+    return _with(tree, **stats)
 
 
 def apart(tree: xr.DataTree, rng: np.random.Generator) -> xr.DataTree:
@@ -96,11 +98,12 @@ def apart(tree: xr.DataTree, rng: np.random.Generator) -> xr.DataTree:
     nll = tree["sample_stats"]["nll"].to_numpy().copy()
     low = int(rng.integers(1, nll.shape[2]))
     nll[-1, :, low:] += rng.uniform(0.25, 2.0) * nll[..., low:].std(axis=(0, 1))
-    return _with_nll(tree, nll)
+    return _with(tree, nll=nll)
 
 
-def _with_nll(tree: xr.DataTree, nll: np.ndarray) -> xr.DataTree:
-    stats = tree["sample_stats"].to_dataset().assign(nll=(("chain", "draw", "beta"), nll))
+def _with(tree: xr.DataTree, **stats: np.ndarray) -> xr.DataTree:
+    laid = {name: (("chain", "draw", "beta"), values) for name, values in stats.items()}
+    stats = tree["sample_stats"].to_dataset().assign(laid)
     changed = xr.DataTree.from_dict({"/sample_stats": stats})
     changed.attrs.update(tree.attrs)
     return changed

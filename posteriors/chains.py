@@ -30,6 +30,7 @@ class Chains:
     """The chains of one run: their states, keys and clocks.
 
     One seed gives one key to each chain, round and rung, whatever the number of cores or the mapping.
+    ``gradients`` counts the evaluations of the gradient so far.
     """
 
     def __init__(self, density, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
@@ -39,7 +40,7 @@ class Chains:
         base = jax.random.PRNGKey(seed)
         self.keys = [jax.random.fold_in(base, chain) for chain in range(chains)]
         self.devices = jax.local_devices()
-        self.round = 0
+        self.round = self.gradients = 0
 
     def draw_prior(self, rounds: int) -> Point:
         """Return exact prior draws, evaluated, rows (draw,): a ladder with the prior as its only rung."""
@@ -76,6 +77,11 @@ class Chains:
         fresh = [initial_tuning(self.density.dim, step_size, mass) for step_size, mass in pairs]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *fresh)
 
+    def centre_on(self, points: np.ndarray) -> None:
+        """Take virials about these points from now on, one a rung: (rung, d)."""
+        self.centre = np.zeros((self.capacity, self.density.dim))
+        self.centre[: self.grid.size] = points
+
     def step_sizes(self) -> np.ndarray:
         """Return the step sizes, (chain, rung); NaN on the prior's rung."""
         sizes = np.stack([np.asarray(state.tuning.step_size)[: self.grid.size] for state in self.states])
@@ -97,6 +103,7 @@ class Chains:
         self.round += rounds
         done = min(sum(chunk.replica.shape[0] for chunk in chunks) for chunks in parts)
         joined = [jax.tree.map(lambda *rows: np.concatenate(rows)[:done], *chunks) for chunks in parts if chunks]
+        self.gradients += sum(int(record.steps.n_steps.sum()) + done for record in joined)  # one a round for the prior
         if stop.is_set():
             raise Stopped(jax.tree.map(lambda *rows: np.stack(rows), *joined) if done else None)
         return jax.tree.map(lambda *rows: np.stack(rows), *joined)
@@ -106,6 +113,7 @@ class Chains:
         self.capacity = next(c for c in self.capacities if c >= grid.size)
         self.program = exchange.program(self.density, self.capacity, self.mapping, self.max_tree_depth)
         self.betas = np.concatenate([grid, np.full(self.capacity - grid.size, 1.0)])
+        self.centre_on(np.zeros((grid.size, self.density.dim)))
         replica = np.broadcast_to(np.arange(grid.size), (self.chains, grid.size))
 
         def pad(leaf):
@@ -140,7 +148,7 @@ class Chains:
                     now, key = self.round + done, self.keys[chain]
                     fresh = exchange.prior_draws(self.density, key, now)
                     state, part = self.program.advance(
-                        self.data, key, fresh, state, self.betas, self.grid.size, now, size, rows
+                        self.data, key, fresh, state, self.betas, self.centre, self.grid.size, now, size, rows
                     )
                     parts.append(_trim(part, size, self.grid.size))
                     self.line.advance(size)
@@ -169,7 +177,7 @@ class Chains:
                 now = self.round + done
                 fresh = jnp.stack([exchange.prior_draws(self.density, key, now) for key in self.keys])
                 stack, part = self.program.advance(
-                    self.data, keys, fresh, stack, self.betas, self.grid.size, now, size, rows
+                    self.data, keys, fresh, stack, self.betas, self.centre, self.grid.size, now, size, rows
                 )
                 for chain in range(self.chains):
                     one = jax.tree.map(lambda leaf, c=chain: leaf[c], part)

@@ -33,9 +33,14 @@ class Rungs(NamedTuple):
 
 
 class Record(NamedTuple):
-    """What one round leaves behind, one row per rung, after the swaps."""
+    """What one round leaves behind, one row per rung, after the swaps.
+
+    The virials are (z − c)·∇ of the two parts of the log density, c the centre of the rung.
+    """
 
     points: Point
+    nll_virial: Array
+    log_prior_virial: Array
     steps: StepInfo
     swap_probability: Array
     swap_accepted: Array
@@ -48,9 +53,9 @@ class Program:
 
     Attributes
     ----------
-    advance : (constants, key, fresh, rungs, betas, count, first_round, rounds, plan) -> (rungs, Record)
+    advance : (constants, key, fresh, rungs, betas, centre, count, first_round, rounds, plan) -> (rungs, Record)
         Runs ``rounds`` (at most `CHUNK`) rounds of one chain, or of all chains where the mapping is ``vmap``.
-        ``fresh`` holds a prior draw for each round, from `prior_draws`.
+        ``fresh`` holds a prior draw for each round, from `prior_draws`; ``centre`` a point for each rung.
     points : (constants, z) -> Point
         The given positions, evaluated; one per row.
     traces : int
@@ -95,10 +100,10 @@ def _build(split: Traced, mapping: str, max_tree_depth: int) -> Program:
     def points(constants, z):
         return jax.lax.map(partial(evaluate, partial(split.call, constants)), z)
 
-    def advance(constants, key, fresh, rungs, betas, count, first_round, rounds, plan):
+    def advance(constants, key, fresh, rungs, betas, centre, count, first_round, rounds, plan):
         built.traces += 1
         split_z = partial(split.call, constants)
-        one_round = partial(_round, split_z, mapping, max_tree_depth, betas, count)
+        one_round = partial(_round, split_z, mapping, max_tree_depth, betas, centre, count)
 
         def body(rungs, inputs):
             index, fresh, plan = inputs
@@ -116,12 +121,12 @@ def _build(split: Traced, mapping: str, max_tree_depth: int) -> Program:
 
     mapped = advance
     if mapping == "vmap":
-        mapped = jax.vmap(advance, in_axes=(None, 0, 0, 0, None, None, None, None, None))
+        mapped = jax.vmap(advance, in_axes=(None, 0, 0, 0, None, None, None, None, None, None))
     built = Program(jax.jit(mapped), jax.jit(points))
     return built
 
 
-def _round(split, mapping, max_tree_depth, betas, count, key, fresh, rungs: Rungs, index, plan: Plan):
+def _round(split, mapping, max_tree_depth, betas, centre, count, key, fresh, rungs: Rungs, index, plan: Plan):
     """One round: a fresh prior draw at β = 0, a NUTS step on every other rung, then the swaps."""
     capacity = betas.shape[0]
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(capacity + 1))
@@ -137,7 +142,10 @@ def _round(split, mapping, max_tree_depth, betas, count, key, fresh, rungs: Rung
     order = _permutation(accepted)
     points = jax.tree.map(lambda rows: rows[order], points)
     replica = rungs.replica[order]
-    record = Record(points, info, probability, accepted, replica)
+    arm = points.z - centre
+    nll_virial = jnp.sum(arm * points.nll_gradient, axis=1)
+    log_prior_virial = jnp.sum(arm * points.log_prior_gradient, axis=1)
+    record = Record(points, nll_virial, log_prior_virial, info, probability, accepted, replica)
     return Rungs(points, tuning, replica), record
 
 

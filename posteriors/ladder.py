@@ -138,7 +138,8 @@ def ladder(
             grid = np.asarray(betas, dtype=float)
             team.begin(grid, _spread(prior, grid, chains, seed) if start is None else start)
         if warmup:
-            team.run(warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None), "warm-up")
+            plan = warmup_plan(warmup, max_tree_depth, target_acceptance, fresh=betas is not None)
+            team.centre_on(team.run(plan, "warm-up").points.z[:, warmup // 2 :].mean(axis=(0, 1)))
         warmed = time.perf_counter()
         try:
             record, complete = team.run(sampling_plan(draws, max_tree_depth), "sampling"), True
@@ -151,9 +152,11 @@ def ladder(
         if not finite.all():
             k = int(np.argmin(finite.all(axis=(0, 1)))) + 1
             raise SamplingError(f"n L_n is not finite on some draws at beta={grid[k]:.4g}; check the model there")
-        timing = {"wall_time": finished - started, "warmup_time": warmed - started}
+        cost = {
+            "wall_time": finished - started, "warmup_time": warmed - started, "gradient_evaluations": team.gradients
+        }  # fmt: skip
         step_size = team.step_sizes()
-        return to_tree(problem, grid, record, step_size, seed, settings, timing, complete, keep)
+        return to_tree(problem, grid, record, step_size, seed, settings, cost, complete, keep)
 
 
 def available_cores() -> int:
@@ -177,6 +180,7 @@ def wbic_beta(n: int) -> float:
 def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) -> np.ndarray:
     """Place the rungs: two short runs, each on the grid the one before it gave."""
     grid = rungs.pilot_betas(rungs.first_rung(np.asarray(prior.nll), acceptance))
+    first = float(grid[1])
     team.begin(grid, _spread(prior, grid, team.chains, team.seed) if start is None else start)
     beta_wbic = wbic_beta(problem.n)
     marks = [beta_wbic] if beta_wbic < 1 else []
@@ -184,7 +188,7 @@ def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) ->
         plan = warmup_plan(rounds, team.max_tree_depth, target_acceptance, fresh=i == 0)
         record = team.run(plan, f"pilot {i + 1} of {len(PILOT_ROUNDS)}")
         settled = record.points.nll[:, rounds // 2 :].reshape(-1, grid.size)
-        grid = rungs.spread_evenly(grid, settled, acceptance, marks)
+        grid = rungs.spread_evenly(grid, settled, acceptance, first, marks)
         if grid.size > CAPACITIES[-1]:
             raise SamplingError(
                 f"{grid.size} rungs would be needed for swap_acceptance={acceptance}, more than {CAPACITIES[-1]}; "

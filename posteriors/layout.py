@@ -22,7 +22,7 @@ PACKAGES = ("singular", "jax", "numpyro", "numpy", "xarray")
 LEADING = ("chain", "draw", "beta")
 
 
-def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, complete, keep) -> xr.DataTree:
+def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, complete, keep) -> xr.DataTree:
     """Lay out one run; ``record`` has rows (chain, draw, rung)."""
     points, (chains, draws, _) = record.points, record.replica.shape
     coords = {
@@ -35,6 +35,8 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, co
     stats = {
         "nll": points.nll,
         "log_prior": points.log_prior,
+        "nll_virial": record.nll_virial,
+        "log_prior_virial": record.log_prior_virial,
         **record.steps._asdict(),
         "swap_probability": record.swap_probability,
         "swap_accepted": record.swap_accepted,
@@ -63,7 +65,7 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, timing, co
         "settings": json.dumps(settings),
         "versions": json.dumps({**{p: version(p) for p in PACKAGES}, "python": platform.python_version()}),
         "complete": int(complete),
-        **timing,
+        **cost,
     }
     beta_wbic = [float(b) for b in grid if problem.n >= 3 and np.isclose(b, 1 / np.log(problem.n), rtol=1e-9)]
     if beta_wbic:
