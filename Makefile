@@ -2,10 +2,12 @@
 .PHONY: help env lock study test quick lint bench catalogue clean
 .PHONY: validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
+.PHONY: lock-bench bench-evidence
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
 BIN    := .venv/bin
+BENCH  := .venv-bench/.ready
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-27s %s\n", $$1, $$2}'
@@ -74,6 +76,19 @@ validate-ladders: $(READY) ## the ladder at default settings on every member; wr
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
+
+$(BENCH): pyproject.toml requirements-bench.lock | $(UV)
+	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench
+	$(UV) pip sync -q --python .venv-bench/bin/python --require-hashes requirements-bench.lock
+	$(UV) pip install -q --python .venv-bench/bin/python --no-deps --editable .
+	@touch $@
+
+lock-bench: | $(UV) ## pin what the evidence benchmark needs anew, beside the pins of `make lock`
+	$(UV) pip compile -q --universal --python-version 3.12 --extra bench --constraints requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate pyproject.toml -o requirements-bench.lock
+
+bench-evidence: $(BENCH) ## the evidence beside dynesty, jaxns, blackjax, NumPyro; writes docs/validation/EVIDENCE.md
+	.venv-bench/bin/python benchmarks/evidence.py
 
 catalogue: $(READY) ## write docs/catalogue, a page and a picture a model, from the models as they are
 	$(BIN)/python benchmarks/catalogue_pages.py --out docs/catalogue
