@@ -23,6 +23,7 @@ NAMES = (
     "validate_published",
     "gibbs_reduced_rank",
     "least_nll",
+    "exact_predictive",
     "published_crossings",
     "published_pines",
     "published_ranks",
@@ -54,6 +55,11 @@ def curve(programs):
 @pytest.fixture(scope="module")
 def published(programs):
     return programs["validate_published"]
+
+
+@pytest.fixture(scope="module")
+def predictive(programs):
+    return programs["exact_predictive"]
 
 
 @pytest.fixture(scope="module")
@@ -109,57 +115,61 @@ class TestWbic:
         t = n / math.log(n)
         mean_excess = 2 / (1 + t) + 0.5 * power / (1 + t) ** 2
         log_z = -2 * math.log(1 + n) - 0.5 * power * n / (1 + n)
-        assert wbic.noise_free_offset("linear-4", n) == pytest.approx(n * mean_excess + log_z, abs=1e-9)
+        still = wbic.noise_free("linear-4", [50, n]).loc[n]
+        assert still.wbic == pytest.approx(n * mean_excess, abs=1e-9)
+        assert still.offset == pytest.approx(n * mean_excess + log_z, abs=1e-9)
 
     def test_in_a_regular_model_the_bias_is_the_noise_free_offset(self, wbic):
         n = 500
-        rows = wbic.measure("linear-4", n, 100).assign(noise_free=wbic.noise_free_offset("linear-4", n))
-        row = wbic.summarise(rows, "linear-4", n)
+        row = wbic.summarise(wbic.measure("linear-4", n, 100), "linear-4", n, wbic.noise_free("linear-4", [n]).loc[n])
         assert abs(row["noise"]) < 4 * row["± bias"] + 0.02
         assert row["± bias"] < 0.02
-        assert abs(row["WBIC − leading"] + 2.0) < 4 * row["± leading"] + 0.1
-        assert abs(row["adjusted − leading"]) < 4 * row["± adjusted"] + 0.1
+        assert abs(row["fluctuation"] + 2.0) < 4 * row["± fluctuation"]
+        assert abs(row["remainder"]) < 4 * row["± remainder"]
+        assert row["± remainder"] < 0.2
+        assert row["WBIC − leading"] == pytest.approx(row["without noise"] + row["fluctuation"], abs=1e-9)
 
-    def test_the_constant_of_a_crossing_counts_its_multiplicity(self, wbic):
-        logs = math.log(5000)
-        assert wbic.predicted_constant("1/2", 1, 5000) == -0.5
-        assert wbic.predicted_constant("1/2", 2, 5000) == pytest.approx(-0.5 - logs / (logs - math.log(logs)))
+    def test_signs_are_counted_beyond_two_errors(self, wbic):
+        table = pd.DataFrame({"bias": [-1.0, 0.1, 0.3, 1.0], "± bias": 0.1})
+        assert wbic._signs(table).startswith("mean below 0 in 1, above 0 in 2 of 4")
 
 
 class TestLearningCurve:
     @pytest.mark.parametrize("name", ["linear-4", "tanh-1-1", "product", "tanh-1", "monomial-1-2", "tanh-2"])
-    def test_predictive_and_left_out_densities_are_differences_of_the_free_energy(self, curve, name):
+    def test_predictive_and_left_out_densities_are_differences_of_the_free_energy(self, predictive, name):
         more = models.problem(name, n=31, seed=3)
         fewer = models.problem(name, n=30, seed=3)
         step = (
             posteriors.quadrature(more, 1.0).at(1.0).free_energy - posteriors.quadrature(fewer, 1.0).at(1.0).free_energy
         )
         x, y = more.kwargs["x"][30:], more.kwargs["y"][30:]
-        kind = curve.KINDS[name]
-        before, after = curve.posterior(name, fewer.kwargs), curve.posterior(name, more.kwargs)
-        centre, spread = curve.predictive_moments(before, kind.features(before.points, x))
-        logs = -0.5 * ((y - centre) ** 2 / (1 + spread) + np.log1p(spread) + curve.LOG_2PI)
-        assert -curve.logsumexp(before.log_weights + logs[:, 0]) == pytest.approx(step, abs=1e-9)
-        alone = curve.leave_one_out_excess(name, after, {"x": more.kwargs["x"], "y": more.kwargs["y"]})
+        kind = predictive.KINDS[name]
+        before, after = predictive.posterior(name, fewer.kwargs), predictive.posterior(name, more.kwargs)
+        centre, spread = predictive.predictive_moments(before, kind.features(before.points, x))
+        logs = -0.5 * ((y - centre) ** 2 / (1 + spread) + np.log1p(spread) + predictive.LOG_2PI)
+        assert -predictive.logsumexp(before.log_weights + logs[:, 0]) == pytest.approx(step, abs=1e-9)
+        alone = predictive.leave_one_out_excess(name, after, {"x": more.kwargs["x"], "y": more.kwargs["y"]})
         others = 0.0
         for k in range(31):
             rest = {key: np.delete(value, k, axis=0) for key, value in more.kwargs.items()}
-            post = curve.posterior(name, rest)
-            centre, spread = curve.predictive_moments(post, kind.features(post.points, more.kwargs["x"][k : k + 1]))
+            post = predictive.posterior(name, rest)
+            centre, spread = predictive.predictive_moments(
+                post, kind.features(post.points, more.kwargs["x"][k : k + 1])
+            )
             gap, mean = more.kwargs["y"][k] - centre, kind.truth(more.kwargs["x"][k : k + 1])[0]
             logs = -0.5 * (gap**2 / (1 + spread) + np.log1p(spread))
-            others += -curve.logsumexp(post.log_weights + logs[:, 0]) - 0.5 * (more.kwargs["y"][k] - mean) ** 2
+            others += -predictive.logsumexp(post.log_weights + logs[:, 0]) - 0.5 * (more.kwargs["y"][k] - mean) ** 2
         assert alone == pytest.approx(others / 31, abs=1e-9)
 
     @pytest.mark.parametrize("name", ["product", "tanh-1-1"])
-    def test_the_generalisation_loss_is_a_double_integral(self, curve, name):
-        kind, post = curve.KINDS[name], curve.posterior(name, models.problem(name, n=20, seed=5).kwargs)
+    def test_the_generalisation_loss_is_a_double_integral(self, predictive, name):
+        kind, post = predictive.KINDS[name], predictive.posterior(name, models.problem(name, n=20, seed=5).kwargs)
         x, noise = (g.ravel() for g in np.meshgrid(np.arange(-7, 7.01, 0.05), np.arange(-8, 8.1, 0.1), indexing="ij"))
         weights = np.exp(-0.5 * (x**2 + noise**2)) * 0.005 / (2 * math.pi)
-        centre, spread = curve.predictive_moments(post, kind.features(post.points, x))
+        centre, spread = predictive.predictive_moments(post, kind.features(post.points, x))
         logs = -0.5 * ((kind.truth(x) + noise - centre) ** 2 / (1 + spread) + np.log1p(spread))
-        ratio = -0.5 * noise**2 - curve.logsumexp(post.log_weights[:, None] + logs, axis=0)
-        assert curve.generalisation_excess(name, post) == pytest.approx(float(weights @ ratio), abs=1e-9)
+        ratio = -0.5 * noise**2 - predictive.logsumexp(post.log_weights[:, None] + logs, axis=0)
+        assert predictive.generalisation_excess(name, post) == pytest.approx(float(weights @ ratio), abs=1e-9)
 
     def test_linear_regression_agrees_with_its_closed_form(self, curve):
         rows = curve.measure("linear-4", 60, 100)
