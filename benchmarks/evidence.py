@@ -40,7 +40,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
     found = every_batch(arguments.tools, arguments.problems, arguments.seeds, arguments.work.resolve(), arguments.limit)
     rows = pd.concat(found, ignore_index=True)
-    for column, order in (("tool", arguments.tools), ("problem", arguments.problems)):
+    for column, order in (("tool", list(TOOLS)), ("problem", arguments.problems)):
         rows = rows.sort_values(column, key=lambda c, order=order: c.map(order.index), kind="stable")
     table = standings(rows)
     write(arguments.out / "EVIDENCE.csv", table.to_csv(index=False, float_format="%.5g"))

@@ -46,7 +46,7 @@ def picture(table: pd.DataFrame) -> Figure:
         panel.axis("off")
     panels[len(problems)].legend(handles=list(handles.values()), loc="center", fontsize=8, frameon=False)
     figure.supxlabel("evaluations of the likelihood or its gradient, mean")
-    figure.supylabel(f"rms error of F(1), nats, with its {LEVEL:.0%} interval")
+    figure.supylabel(f"rms error of F(1), nats ({LEVEL:.0%} interval)")
     return figure
 
 
