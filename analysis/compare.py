@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,23 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from singular.analysis.cases import exact_numbers, make_problem
-from singular.analysis.draws import rung_betas
-from singular.analysis.free_energy import free_energy
-from singular.analysis.learning_coefficient import learning_coefficient
+from singular.analysis.cases import make_problem
+from singular.analysis.every_number import every_number
 from singular.analysis.study import check_target
-from singular.analysis.wbic import wbic
 from singular.errors import InputError
-from singular.models import real
 from singular.posteriors import store
 from singular.posteriors.ladder import ladder
 
 if TYPE_CHECKING:
     from singular.models.problem import Problem
 
-FREE_ENERGY = ("mbar", "ti", "stepping-stone")
-LEARNING_COEFFICIENT = ("mbar", "variance", "two-temperature")
 COLUMNS = ("problem", "n", "seed", "beta", "quantity", "method", "value", "mcse", "exact", "z", "flags")
+STAND_INS = ("wbic", "bic", "laplace")
+"""Numbers that are no estimate of F_n, and are taken for it."""
+COMPARED = ("free_energy", "wbic", "learning_coefficient")
 
 
 def compare(
@@ -56,8 +52,9 @@ def compare(
     Returns
     -------
     DataFrame
-        Tidy, with ``z`` = (value − exact) / mcse. WBIC and BIC are held against the free energy they stand in
-        for: their z says how far that is from true, and BIC, a number without draws, has neither mcse nor z.
+        Tidy, with ``z`` = (value − exact) / mcse. WBIC, BIC and Laplace's approximation are held against the free
+        energy they stand in for: WBIC's z says how far that is from true, and the other two, numbers without draws,
+        have no z. The learning coefficients at 1/log n, each against the exact value of what it estimates.
 
     Raises
     ------
@@ -79,41 +76,13 @@ def _answers(problem: Problem, seed: int, chains: int, draws: int, warmup: int, 
     tree = ladder(problem, None, chains, draws, warmup, seed, progress)
     if not tree.attrs["complete"]:
         raise KeyboardInterrupt
-    betas = rung_betas(tree)
-    exact = exact_numbers(problem, betas)
-    truth = math.nan if exact is None else _number(exact.at(1.0), "free_energy")
-    rows = []
-
-    def add(quantity: str, method: str, beta: float, value: float, mcse: float, right: float, flags) -> None:
-        z = (value - right) / mcse if mcse > 0 else math.nan
-        about = (problem.name, problem.n, problem.seed)
-        rows.append((*about, beta, quantity, method, value, mcse, right, z, "; ".join(flags)))
-
-    for method in FREE_ENERGY:
-        e = free_energy(tree, method)
-        add("free_energy", method, 1.0, e.value, e.mcse, truth, e.flags)
-    e = wbic(tree)
-    add("free_energy", "wbic", e.beta or math.nan, e.value, e.mcse, truth, e.flags)
-    flags = problem.reference.flags or (("unbounded likelihood",) if real.unbounded(problem.name) else ())
-    bic = problem.reference.nll + problem.dim / 2 * math.log(problem.n)
-    add("free_energy", "bic", 1.0, bic, math.nan, truth, flags)
-    for method in LEARNING_COEFFICIENT:
-        e = learning_coefficient(tree, method)
-        add("learning_coefficient", method, e.beta or math.nan, e.value, e.mcse, _seen(exact, betas, e), e.flags)
-    return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _seen(exact, betas: np.ndarray, estimate) -> float:
-    """Return the exact value of what the estimate aims at: λ_eff at its β, or the secant to the next rung."""
-    if exact is None:
-        return math.nan
-    here = exact.at(estimate.beta)
-    if estimate.method != "two-temperature":
-        return _number(here, "effective_learning_coefficient")
-    above = exact.at(float(betas[np.searchsorted(betas, estimate.beta * (1 + 1e-9))]))
-    gap = _number(here, "mean_nll") - _number(above, "mean_nll")
-    return gap / (1 / _number(here, "beta") - 1 / _number(above, "beta"))
-
-
-def _number(row: pd.Series, name: str) -> float:
-    return np.asarray(row[name], dtype=np.float64).item()
+    rows = every_number(tree, problem).rows
+    truth = rows.loc[rows["quantity"] == "free_energy", "exact"].iloc[0]
+    kept = rows.loc[rows["quantity"].isin(COMPARED)].copy()
+    wbic = kept["quantity"] == "wbic"
+    kept["exact"] = kept["exact"].where(~wbic, truth)
+    kept["quantity"] = kept["quantity"].where(~wbic, "free_energy")
+    kept["mcse"] = kept["mcse"].where(kept["mcse"] > 0)
+    kept["z"] = (kept["value"] - kept["exact"]) / kept["mcse"]
+    last = 2 * (kept["quantity"] == "learning_coefficient") + kept["method"].isin(STAND_INS)
+    return kept.iloc[np.argsort(last, kind="stable")].loc[:, list(COLUMNS)]

@@ -39,7 +39,7 @@ HEADINGS = {
     "ess_tail": "tail ESS",
     "discretisation_error": "discretisation",
 }
-"""Column name in CSV and JSON -> heading for people. ``…_mcse`` is shown as ±."""
+"""Column name in CSV and JSON -> heading for people. ``…_mcse`` is shown as ±, ``…_se_data`` as ± over data."""
 
 
 def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -150,12 +150,12 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
         error = next((frame[e] for e in (f"{name}_mcse", f"{name.removesuffix('_exact')}_mcse") if e in frame), None)
         if error is None and name in ("value", "exact") and "mcse" in frame:
             error = frame["mcse"]
-        own = name == "mcse" or name.endswith("_mcse")
-        error = frame[name] if own else error
-        errors = [math.nan] * len(frame) if error is None else error
         name = str(name)
+        own = name == "mcse" or name.endswith("_mcse")
+        error = frame[name] if own or name.endswith("se_data") else error
+        errors = [math.nan] * len(frame) if error is None else error
         columns.append([_cell(name, value, e) for value, e in zip(frame[name], errors, strict=True)])
-        names.append("±" if own else HEADINGS.get(name, name))
+        names.append("±" if own else "± over data" if name.endswith("se_data") else HEADINGS.get(name, name))
     out = pd.DataFrame(dict(enumerate(columns)), dtype=object)
     out.columns = names
     return out
@@ -180,18 +180,33 @@ def narrow(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         elif name.endswith("flags"):
             about = name.removesuffix("flags").strip()
             for flags, cell in zip(marked, cells, strict=True):
-                flags += [f"{about}: {cell}" if about else cell] if cell else []
+                flags += [f"{about}: {part}" if about else part for part in cell.split("; ") if part]
         else:
             columns[name] = cells
             last = name
     out = pd.DataFrame(columns, dtype=object)
     keys = [name for name in ("model", "data", "problem", "size") if name in out] or list(out.columns[:1])
-    notes: dict[str, list[str]] = {}
+    names = ["-".join(row) for row in out[keys].astype(str).to_numpy()]
     for place, flags in enumerate(marked):
         if flags:
-            notes.setdefault("; ".join(flags), []).append("-".join(out.loc[place, keys].astype(str)))
             out.loc[place, keys[-1]] = f"{out.loc[place, keys[-1]]} *"
-    return out, [f"* {', '.join(names)}: {flags}" for flags, names in notes.items()]
+    return out, _notes(names, marked)
+
+
+def _notes(names: Sequence[str], marked: Sequence[Sequence[str]]) -> list[str]:
+    """Tell each flag once, with the rows that carry it; flags of the same rows share a line."""
+    carriers: dict[str, dict[str, None]] = {}
+    for name, flags in zip(names, marked, strict=True):
+        for flag in flags:
+            carriers.setdefault(flag, {})[name] = None
+    lines: dict[tuple[str, ...], list[str]] = {}
+    for flag, rows in carriers.items():
+        lines.setdefault(tuple(rows), []).append(flag)
+    every = tuple(dict.fromkeys(names))
+    return [
+        f"* {'all' if rows == every and len(rows) > 1 else ', '.join(rows)}: {'; '.join(flags)}"
+        for rows, flags in lines.items()
+    ]
 
 
 def as_json(frame: pd.DataFrame) -> str:

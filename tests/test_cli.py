@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from singular.cli import app
 
 RUNNER = CliRunner()
-COMMANDS = ("study", "models", "sample", "compare")
+COMMANDS = ("study", "models", "sample", "estimate", "compare")
 SMALL = ["--n", "20", "--draws", "20", "--warmup", "30", "--chains", "2"]
 
 
@@ -221,10 +221,13 @@ def test_compare_holds_every_method_against_the_oracle(tmp_path):
     target = tmp_path / "rows.csv"
     rows = pd.DataFrame(json.loads(run("compare", "linear-2", *SMALL, "--out", str(target), "--json").stdout))
     assert rows["method"].tolist() == [
-        *("mbar", "ti", "stepping-stone", "wbic", "bic"),
-        *("mbar", "variance", "two-temperature"),
+        *("mbar", "ti", "ti-interpolant", "ti-trapezoid", "stepping-stone", "bridge", "wbic", "bic", "laplace"),
+        *("mbar", "variance", "two-temperature", "regression", "regression-multiplicity"),
     ]
-    sampled = rows[rows["method"] != "bic"].astype({"value": float, "mcse": float, "exact": float, "z": float})
+    sampled = rows[~rows["method"].isin(["bic", "laplace"])].astype(
+        {"value": float, "mcse": float, "exact": float, "z": float}
+    )
     assert np.allclose(sampled["z"], (sampled["value"] - sampled["exact"]) / sampled["mcse"])
-    assert rows.loc[rows["method"] == "bic", "z"].isna().all()
+    assert rows.loc[rows["method"].isin(["bic", "laplace"]), "z"].isna().all()
+    assert sampled["exact"].notna().all()
     assert pd.read_csv(target)["method"].tolist() == rows["method"].tolist()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BAD_INPUT, INTERRUPTED = 2, 130
 FOLDED = 100
 """Columns to which a page is folded where no terminal is."""
+LEFT = ("flags", "oracle", "family", "method", "quantity", "estimates")
+"""Columns of text."""
 
 app = typer.Typer(
     name="singular",
@@ -166,7 +168,9 @@ def sample(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Sample one ladder and print its numbers beside the exact values.
+    """Sample one ladder and print its main numbers beside the exact values.
+
+    Keep the ladder with --out, and `singular estimate` reads every further number off it.
 
     Examples:
 
@@ -176,16 +180,61 @@ def sample(
 
         singular sample product --n 10000 --draws 4000 --seed 1 --json
     """
+    from singular.analysis.number_tables import shown_summary
     from singular.analysis.study import sample_one
-    from singular.analysis.tables import headline, readable
 
     rows = sample_one(model, n, seed, chains, draws, warmup, _numbers(betas), out, progress=not (quiet or json))
     if json:
         _print_json(rows)
     else:
-        _print_table(f"{model}", readable(headline(rows)))
+        _print_table(*shown_summary(rows)._replace(title=model))
         if out is not None:
-            typer.echo(f"ladder: {out}")
+            typer.echo(f"ladder: {out}; every number of it: singular estimate {out}")
+
+
+@app.command()
+@guarded
+def estimate(
+    file: Annotated[Path, typer.Argument(help="A ladder that `singular sample --out` kept.", metavar="FILE.nc")],
+    out: Annotated[Path | None, typer.Option("--out", "--csv", help="CSV file to keep the rows in.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG file for all learning coefficients over β, the exact curve with them.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Every number of a stored ladder: evidence by all routes, WBIC, learning coefficients, prediction, other priors.
+
+    A catalogue model and a shipped data set are recognised: exact values stand
+    beside where they are known. Of a model of your own there are the numbers
+    that need its draws alone. What is against a number, its flags, is told below
+    its table. The tables tell curves over β at 1/log n and at 1; --json and --out
+    hold every rung.
+
+    Examples:
+
+        singular sample tanh-2 --out tanh-2.nc
+
+        singular estimate tanh-2.nc
+
+        singular estimate tanh-2.nc --picture tanh-2.png --out tanh-2.csv
+
+        singular estimate tanh-2.nc --json
+    """
+    from singular.analysis.number_tables import heading, numbers_of_file, shown_numbers
+
+    numbers = numbers_of_file(file, out, picture)
+    if json:
+        _print_json(numbers.rows)
+        return
+    typer.echo(heading(numbers))
+    for shown in shown_numbers(numbers):
+        typer.echo()
+        _print_table(*shown)
+    for note in numbers.left_out:
+        typer.echo(f"\nleft out: {note}")
+    for what, path in (("rows", out), ("picture", picture)):
+        if path is not None:
+            typer.echo(f"{what}: {path}")
 
 
 @app.command()
@@ -210,13 +259,14 @@ def compare(
         singular compare galaxies-2 galaxies-3 --json
     """
     from singular.analysis.compare import compare as comparison
-    from singular.analysis.tables import readable
+    from singular.analysis.number_tables import shown_comparison
 
     rows = comparison(models, n, seed, chains, draws, warmup, out, progress=not (quiet or json))
     if json:
         _print_json(rows)
     else:
-        _print_table("Every method beside the oracle", readable(rows))
+        for shown in shown_comparison(rows):
+            _print_table(*shown)
 
 
 def _version(show: bool) -> None:
@@ -259,16 +309,17 @@ def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> 
     """Print a frame of strings, with notes below: as wide as it needs in a pipe, fitted to the window on a terminal."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for column in frame.columns:
-        left = column == frame.columns[0] or column in ("flags", "oracle", "family", "method", "quantity")
+        left = column == frame.columns[0] or column in LEFT
         whole = not left or column == frame.columns[0]
         table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=whole)
     for row in frame.itertuples(index=False, name=None):
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console = _console()
-    console.print(title, style="italic", highlight=False)
+    console.print(title, style="italic", highlight=False, markup=False)
     console.print(table, soft_wrap=not sys.stdout.isatty())
     for note in notes:
         console.print(note, markup=False, highlight=False)
