@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import evidence_peers as peers
 import pandas as pd
-from evidence_peers import (
-    ACCEPTANCE, CHAINS, DRAWS, EFFECTIVE_SHARE, LEAPFROG, LIVE_POINTS, MOVES, PARTICLES, POWER, RUNGS, WARMUP,
-)  # fmt: skip
 from evidence_runs import TOOLS
 from evidence_table import DONE, GRADIENT, LEVEL, READ_HERE, is_peer, standings, times, unfinished, verdicts
 from evidence_tools import GOALS
@@ -87,14 +85,14 @@ evaluations; with one run they cannot be told apart. Readings are part of a run.
 - Our ladder: `gradient_evaluations` among its attributes, pilot and warm-up included. The bridge adds its own \
 likelihoods. `mbar` uses the ladder's control variates; without them it is a row of its own.
 - Our SMC: counted by `posteriors.smc`.
-- dynesty: static, {LIVE_POINTS} live points, else defaults; each call of the likelihood is counted.
+- dynesty: static, {peers.LIVE_POINTS} live points, else defaults; each call of the likelihood is counted.
 - jaxns: defaults; its own count, expected log Z and its uncertainty.
-- blackjax: adaptive tempered SMC, {PARTICLES} particles, effective share {EFFECTIVE_SHARE}, {MOVES} moves of HMC of \
-{LEAPFROG} steps at each temperature; mass matrix from the particles and step sizes from the acceptance (to \
-{ACCEPTANCE}), by blackjax's own rules. Each temperature takes {MOVES * LEAPFROG + 1} gradients and 2 likelihoods a \
+- blackjax: adaptive tempered SMC, {peers.PARTICLES} particles, effective share {peers.EFFECTIVE_SHARE}, {peers.MOVES} moves of HMC of \
+{peers.LEAPFROG} steps at each temperature; mass matrix from the particles and step sizes from the acceptance (to \
+{peers.ACCEPTANCE}), by blackjax's own rules. Each temperature takes {peers.MOVES * peers.LEAPFROG + 1} gradients and 2 likelihoods a \
 particle. A single run claims no error.
-- NumPyro: NUTS with its default settings, {CHAINS} chains × {DRAWS} draws after {WARMUP} of warm-up, on each of \
-{RUNGS} independent rungs β = (k/{RUNGS - 1})^{POWER}, exact draws at β = 0. Its draws are read off by this package's \
+- NumPyro: NUTS with its default settings, {peers.CHAINS} chains × {peers.DRAWS} draws after {peers.WARMUP} of warm-up, on each of \
+{peers.RUNGS} independent rungs β = (k/{peers.RUNGS - 1})^{peers.POWER}, exact draws at β = 0. Its draws are read off by this package's \
 estimators, without control variates. `{READ_HERE}` takes the rung at β = 1 by itself, read off by this package's \
 `analysis.bridge`: it is shown, but is not one of the peers of the goal.
 - nll at kept draws is not counted: every sampler has it at hand.

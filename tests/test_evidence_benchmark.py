@@ -123,10 +123,9 @@ def test_a_run_without_an_answer_is_told(programs, table, rows):
     assert "met on 1 of 1 problems as measured (reduced-rank-3-3-2-1)" in text
 
 
-def test_a_process_over_its_limit_is_kept_as_such(programs, tmp_path, monkeypatch):
-    runs = programs["evidence_runs"]
-    monkeypatch.setitem(runs.TOOLS, "dynesty", runs.TOOLS["dynesty"]._replace(package="singular"))
-    found = runs.batch("ladder", "linear-4", [0, 1], tmp_path, limit=0)
+@pytest.mark.slow
+def test_a_process_over_its_limit_is_kept_as_such(programs, tmp_path):
+    found = programs["evidence_runs"].batch("ladder", "linear-4", [0, 1], tmp_path, limit=0)
     assert found["status"].tolist() == ["over the limit of 0 s", "not tried, as seed 0 was over the limit of 0 s"]
     assert found["value"].isna().all()
 
