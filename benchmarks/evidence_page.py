@@ -87,14 +87,14 @@ likelihoods. `mbar` uses the ladder's control variates; without them it is a row
 - Our SMC: counted by `posteriors.smc`.
 - dynesty: static, {peers.LIVE_POINTS} live points, else defaults; each call of the likelihood is counted.
 - jaxns: defaults; its own count, expected log Z and its uncertainty.
-- blackjax: adaptive tempered SMC, {peers.PARTICLES} particles, effective share {peers.EFFECTIVE_SHARE}, {peers.MOVES} moves of HMC of \
-{peers.LEAPFROG} steps at each temperature; mass matrix from the particles and step sizes from the acceptance (to \
-{peers.ACCEPTANCE}), by blackjax's own rules. Each temperature takes {peers.MOVES * peers.LEAPFROG + 1} gradients and 2 likelihoods a \
-particle. A single run claims no error.
-- NumPyro: NUTS with its default settings, {peers.CHAINS} chains × {peers.DRAWS} draws after {peers.WARMUP} of warm-up, on each of \
-{peers.RUNGS} independent rungs β = (k/{peers.RUNGS - 1})^{peers.POWER}, exact draws at β = 0. Its draws are read off by this package's \
-estimators, without control variates. `{READ_HERE}` takes the rung at β = 1 by itself, read off by this package's \
-`analysis.bridge`: it is shown, but is not one of the peers of the goal.
+- blackjax: adaptive tempered SMC, {peers.PARTICLES} particles, effective share {peers.EFFECTIVE_SHARE}, \
+{peers.MOVES} moves of HMC of {peers.LEAPFROG} steps at each temperature; mass matrix from the particles and step \
+sizes from the acceptance (to {peers.ACCEPTANCE}), by blackjax's own rules. Each temperature takes \
+{peers.MOVES * peers.LEAPFROG + 1} gradients and 2 likelihoods a particle. A single run claims no error.
+- NumPyro: NUTS with its default settings, {peers.CHAINS} chains × {peers.DRAWS} draws after {peers.WARMUP} of \
+warm-up, on each of {peers.RUNGS} independent rungs β = (k/{peers.RUNGS - 1})^{peers.POWER}, exact draws at β = 0. \
+Its draws are read off by this package's estimators, without control variates. `{READ_HERE}` takes the rung at β = 1 \
+by itself, read off by this package's `analysis.bridge`: it is shown, but is not one of the peers of the goal.
 - nll at kept draws is not counted: every sampler has it at hand.
 - Largest stated error of an exact value: {table["oracle error"].max():.2g} nats; it is part of the errors measured.
 """
