@@ -53,7 +53,7 @@ FEWER = {"tanh-2": 100}
 """Data sets of a model whose nodes are many."""
 GOAL = 0.05
 """Standard error wanted, as a share of λ."""
-DESIGNS = 4000
+DESIGNS = 1000
 """Random designs over which the closed form of linear regression is averaged."""
 
 

@@ -12,7 +12,7 @@ so that WBIC − F_n grows like (m − 1) log log n, has a constant, and a rando
 optimal set is symmetric enough: in regular models, for instance). Two steps make the constant plain.
 
 Without noise the evidence of t observations is Z(t) = ∫ φ exp(−tK), the free energy −log Z(n) and WBIC n E_t[K] at
-t = n/log n: `noise_free_offset` is their difference, exact at finite n.
+t = n/log n: `noise_free` has it and their difference, exact at finite n.
 
 With noise, nL_n(w) − nL_n(w0) = nK(w) − √(nK(w)) ξ_n(w), where ξ_n has variance 2. Integration by parts along the
 radius t = nK gives β E_β[nL_n − nL_n(w0)] = (noise-free coefficient) − (β/2) E_β[√(nK) ξ_n], whose mean over data is
@@ -153,7 +153,7 @@ def picture(table: pd.DataFrame):
     """Draw the bias of WBIC and of its adjusted form over n, a panel a model, beside what theory names."""
     names = list(dict.fromkeys(table["model"]))
     columns = 4
-    figure = new_figure(3.1 * columns, 2.5 * math.ceil(len(names) / columns) + 0.6)
+    figure = new_figure(3.1 * columns, 2.7 * math.ceil(len(names) / columns) + 0.6)
     panels = figure.subplots(math.ceil(len(names) / columns), columns, sharex=True, squeeze=False).ravel()
     for axes, name in zip(panels, names, strict=False):
         part = table[table["model"] == name]
@@ -164,7 +164,7 @@ def picture(table: pd.DataFrame):
             axes.errorbar(part["n"], part[f"bias {column}"], 2 * part[f"± {column}"], fmt=f"{mark}-", ms=4, lw=1.2,
                           capsize=2.5, color=colour, mfc="white", label=f"{label}, ± 2 s.e.")  # fmt: skip
         axes.set_xscale("log")
-        finish(axes, f"{name}  (λ = {part['λ'].iloc[0]}, m = {part['m'].iloc[0]})", "n", "minus Fₙ, nats")
+        finish(axes, f"{name}\nλ = {part['λ'].iloc[0]}, m = {part['m'].iloc[0]}", "n", "minus Fₙ, nats")
     for axes in panels[len(names) :]:
         axes.set_axis_off()
     handles, labels = panels[0].get_legend_handles_labels()
@@ -184,16 +184,26 @@ def bias_section(table: pd.DataFrame) -> str:
     singular = table.drop(regular.index)
     shown = ["model", "λ", "m", "n", "data sets", "bias", "± bias", "sd", "loglog term", "noise-free", "noise"]
     worst = table.loc[table["RMSE WBIC"].idxmax()]
+    several = table[table["m"] > 1].groupby("model")
+    risen = (several["bias"].last() - several["bias"].first()) / (
+        several["loglog term"].last() - several["loglog term"].first()
+    )
+    slow = table[table["m"] == 1].groupby("model")["bias"].agg(["first", "last"])
+    slowest = (slow["last"] - slow["first"]).idxmax()
     return f"""## Bias, and what theory names of it
 
 `bias` is the mean of WBIC − F_n, `sd` its standard deviation over data sets. `loglog term` is (m − 1) log log n, the
-only part that grows. `noise-free` is the same difference for data without noise, n E_t[K] + log Z(n) at t = n/log n,
-exact at this n: it holds the log log term, the constant of the prior and all corrections in 1/log n. `noise` is what
+only part that grows without bound. `noise-free` is the same difference for data without noise, n E_t[K] + log Z(n) at
+t = n/log n, exact at this n: it holds the log log term, the constant of the prior and all corrections in 1/log n. `noise` is what
 remains, the doing of the fluctuation of the log likelihood: {_range(regular["noise"])} nats in the regular models and
 {_range(singular["noise"])} in the singular ones.
 
-Over data sets: {_signs(table)}. The largest root mean square difference is {worst["RMSE WBIC"]:.2f} nats
-({worst["model"]}, n = {worst["n"]}).
+Over data sets: {_signs(table)}. The largest root mean square
+difference is {worst["RMSE WBIC"]:.2f} nats ({worst["model"]}, n = {worst["n"]}).
+
+At these n the log log term is not the whole of the rise. Where m > 1 the bias rises from the first n to the last by
+{risen.min():.2f} to {risen.max():.2f} of what that term does. Where m = 1 it may rise as well: in {slowest} from
+{slow["first"][slowest]:+.2f} to {slow["last"][slowest]:+.2f}. The exact noise-free column shows both.
 
 {printed(table[shown])}
 """
@@ -240,13 +250,22 @@ def error_section(table: pd.DataFrame) -> str:
     )
     common = table.groupby("model")["n"].transform("max") == table["n"].max()
     medians = table[common].groupby("n")["RMSE WBIC"].median()
+    last = table[table["n"] == table.groupby("model")["n"].transform("max")]
+    kinds = last.groupby(last["model"].map(lambda name: catalogue.get(name).singular))
+    spans = {
+        kind: " and ".join(f"{name} {part[f'RMSE {name}'].min():.2f} to {part[f'RMSE {name}'].max():.2f}"
+                           for name in ("WBIC", "BIC"))
+        for kind, part in kinds
+    }  # fmt: skip
     course = ", ".join(f"{value:.2f} (n = {n})" for n, value in medians.items())
     return f"""## Root mean square difference from F_n
 
 `BIC` is nL_n(ŵ) + (d/2) log n, `λ, m at ŵ` has λ log n − (m − 1) log log n in its place, and `λ, m at w0` sits at the
 true parameter, which nobody knows in practice; empty where ŵ has no cheap form. None of the last three knows the
-constant that the prior sets. Smaller than that of WBIC: {against}. The median of that
-of WBIC over the models taken to n = {medians.index.max()} is {course}.
+constant that the prior sets. Smaller than that of WBIC: {against}.
+
+The median of that of WBIC over the models taken to n = {medians.index.max()} is {course}.
+At the largest n of each model, nats: regular, {spans.get(False, "none")}; singular, {spans.get(True, "none")}.
 
 {printed(table[["model", "n", *(f"RMSE {name}" for name in names)]])}
 """
