@@ -194,9 +194,9 @@ def bias_section(table: pd.DataFrame) -> str:
 
 `bias` is the mean of WBIC − F_n, `sd` its standard deviation over data sets. `loglog term` is (m − 1) log log n, the
 only part that grows without bound. `noise-free` is the same difference for data without noise, n E_t[K] + log Z(n) at
-t = n/log n, exact at this n: it holds the log log term, the constant of the prior and all corrections in 1/log n. `noise` is what
-remains, the doing of the fluctuation of the log likelihood: {_range(regular["noise"])} nats in the regular models and
-{_range(singular["noise"])} in the singular ones.
+t = n/log n, exact at this n: it holds the log log term, the constant of the prior and all corrections in 1/log n.
+`noise` is what remains, the doing of the fluctuation of the log likelihood: {_range(regular["noise"])} nats in the
+regular models and {_range(singular["noise"])} in the singular ones.
 
 Over data sets: {_signs(table)}. The largest root mean square
 difference is {worst["RMSE WBIC"]:.2f} nats ({worst["model"]}, n = {worst["n"]}).
