@@ -12,6 +12,8 @@ A run goes on where it was stopped: what is done is read back from ``out/evidenc
 from __future__ import annotations
 
 import argparse
+import math
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -31,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="data sets for each problem, at most")
     parser.add_argument("--limit", type=int, default=LIMIT, help="processor seconds that one run may take")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop then; what is left is told as not run")
     parser.add_argument("--problems", nargs="*", default=list(GOALS), choices=list(GOALS))
     parser.add_argument("--tools", nargs="*", default=list(TOOLS), choices=list(TOOLS))
     parser.add_argument("--out", type=Path, default=Path("docs/validation"), help="where the page goes")
@@ -38,7 +41,10 @@ def main() -> None:
     arguments = parser.parse_args()
     for folder in (arguments.work, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
-    found = every_batch(arguments.tools, arguments.problems, arguments.seeds, arguments.work.resolve(), arguments.limit)
+    until = time.time() + 60 * arguments.minutes
+    found = every_batch(
+        arguments.tools, arguments.problems, arguments.seeds, arguments.work.resolve(), arguments.limit, until
+    )
     rows = pd.concat(found, ignore_index=True)
     for column, order in (("tool", list(TOOLS)), ("problem", arguments.problems)):
         rows = rows.sort_values(column, key=lambda c, order=order: c.map(order.index), kind="stable")

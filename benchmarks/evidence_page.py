@@ -66,7 +66,8 @@ reading carries a flag; no run is left out for it.
 ## Runs without an answer
 
 A run may take {limit} s of processor time, compiling included; after one over the limit the tool's further seeds are \
-not tried on that problem.
+not tried on that problem. `not run` is what there was no time for when this page was made: `make bench-evidence` goes \
+on with it.
 
 {printed(unfinished(rows)) if (rows["status"] != DONE).any() else "None."}
 

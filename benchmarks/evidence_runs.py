@@ -54,7 +54,7 @@ ENVIRONMENT = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }  # fmt: skip
 """One thread a process, and no compiled program kept from one process to the next."""
-DONE = "done"
+DONE, NOT_RUN = "done", "not run"
 ENDS = {-signal.SIGXCPU: "over the limit of {limit} s", -signal.SIGKILL: "killed, as for want of memory"}
 """How a process may end in the middle of a run; any other way is a fault of this program."""
 
@@ -64,26 +64,37 @@ def path_of(folder: Path, tool: str, problem: str, seed: int) -> Path:
     return folder / f"{tool}-{problem}-{seed}.csv"
 
 
-def batch(tool: str, problem: str, seeds: Sequence[int], folder: Path, limit: int) -> pd.DataFrame:
+def batch(tool: str, problem: str, seeds: Sequence[int], folder: Path, limit: int, until: float) -> pd.DataFrame:
     """Return the rows of one tool on one problem; seeds not yet on disk are run in one fresh process.
 
     The kernel ends the process in the first run that takes more than ``limit`` seconds of processor time. That run is
-    kept as one over the limit; the seeds after it are not tried, and kept as such.
+    kept as one over the limit; the seeds after it are not tried, and kept as such. At the time ``until`` the process is
+    ended as well; what it has not done is told as not run, and not kept: the next call goes on with it.
     """
     missing = [seed for seed in seeds if not path_of(folder, tool, problem, seed).exists()]
+    rows = []
     if missing:
         child = multiprocessing.get_context("spawn").Process(target=work, args=(tool, problem, missing, folder, limit))
-        child.start()
-        child.join()
+        if time.time() < until:
+            child.start()
+            child.join(None if until == math.inf else until - time.time())
+            if late := child.is_alive():
+                child.terminate()
+                child.join()
+        else:
+            late = True
         left = [seed for seed in missing if not path_of(folder, tool, problem, seed).exists()]
-        if left and child.exitcode not in ENDS:
+        if late:
+            rows = [rows_of(tool, problem, seed, [], NOT_RUN) for seed in left]
+        elif left and child.exitcode not in ENDS:
             raise RuntimeError(f"{tool} on {problem}, seed {left[0]}: its process ended with {child.exitcode}")
-        for seed in left:
-            what = ENDS[child.exitcode].format(limit=limit)
-            keep(
-                folder, tool, problem, seed, [], what if seed == left[0] else f"not tried, as seed {left[0]} was {what}"
-            )
-    return pd.concat([pd.read_csv(path_of(folder, tool, problem, seed)) for seed in seeds], ignore_index=True)
+        else:
+            for seed in left:
+                what = ENDS[child.exitcode].format(limit=limit)
+                status = what if seed == left[0] else f"not tried, as seed {left[0]} was {what}"
+                keep(folder, rows_of(tool, problem, seed, [], status))
+    paths = [path_of(folder, tool, problem, seed) for seed in seeds]
+    return pd.concat([*(pd.read_csv(path) for path in paths if path.exists()), *rows], ignore_index=True)
 
 
 def work(tool: str, problem: str, seeds: Sequence[int], folder: Path, limit: int) -> None:
@@ -103,25 +114,31 @@ def work(tool: str, problem: str, seeds: Sequence[int], folder: Path, limit: int
             answers, status = [], f"failed: {type(error).__name__}: {error}"[:300]
         about = {"d": target.dim, "n": target.n, "exact": exact.free_energy, "oracle_error": exact.error_free_energy,
                  "seconds": time.process_time() - started, "call": call}  # fmt: skip
-        keep(folder, tool, problem, seed, answers, status, **about)
+        keep(folder, rows_of(tool, problem, seed, answers, status, **about))
 
 
-def keep(folder: Path, tool: str, problem: str, seed: int, answers: Sequence[Answer], status: str, **about) -> None:
-    """Keep the rows of one run: one for each answer, or one without a number."""
+def rows_of(tool: str, problem: str, seed: int, answers: Sequence[Answer], status: str, **about) -> pd.DataFrame:
+    """Return the rows of one run: one for each answer, or one without a number."""
     nothing = Answer("", math.nan, math.nan, 0, 0)
     told = {"version": version(TOOLS[tool].package), "status": status, **about}
     rows = [{"problem": problem, "seed": seed, "tool": tool, **row._asdict(), **told} for row in answers or [nothing]]
-    write(path_of(folder, tool, problem, seed), pd.DataFrame(rows).to_csv(index=False))
+    return pd.DataFrame(rows)
+
+
+def keep(folder: Path, rows: pd.DataFrame) -> None:
+    """Keep the rows of one run."""
+    tool, problem, seed = rows.loc[0, ["tool", "problem", "seed"]]
+    write(path_of(folder, tool, problem, seed), rows.to_csv(index=False))
 
 
 def every_batch(
-    tools: Sequence[str], problems: Sequence[str], seeds: int, folder: Path, limit: int
+    tools: Sequence[str], problems: Sequence[str], seeds: int, folder: Path, limit: int, until: float = math.inf
 ) -> Iterator[pd.DataFrame]:
     """Run every tool on every problem, one process on each core, the tools that take least first."""
     os.environ.update(ENVIRONMENT)
     with ThreadPoolExecutor(available_cores()) as pool:
         running = [
-            pool.submit(batch, tool, problem, range(min(seeds, most_seeds(tool, problem))), folder, limit)
+            pool.submit(batch, tool, problem, range(min(seeds, most_seeds(tool, problem))), folder, limit, until)
             for tool in TOOLS
             for problem in problems
             if tool in tools

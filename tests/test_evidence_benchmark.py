@@ -125,9 +125,15 @@ def test_a_run_without_an_answer_is_told(programs, table, rows):
 
 @pytest.mark.slow
 def test_a_process_over_its_limit_is_kept_as_such(programs, tmp_path):
-    found = programs["evidence_runs"].batch("ladder", "linear-4", [0, 1], tmp_path, limit=0)
+    found = programs["evidence_runs"].batch("ladder", "linear-4", [0, 1], tmp_path, limit=0, until=math.inf)
     assert found["status"].tolist() == ["over the limit of 0 s", "not tried, as seed 0 was over the limit of 0 s"]
     assert found["value"].isna().all()
+
+
+def test_what_there_was_no_time_for_is_told_and_not_kept(programs, tmp_path):
+    found = programs["evidence_runs"].batch("ladder", "linear-4", [0, 1], tmp_path, limit=60, until=0.0)
+    assert found["status"].tolist() == ["not run", "not run"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_picture_has_a_panel_for_each_problem_and_one_for_the_legend(programs, table, rows):
