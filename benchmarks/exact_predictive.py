@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import logsumexp
 
 from singular.models import catalogue
 
 NEGLIGIBLE = 1e-12
 """Nodes of a smaller posterior weight than this share of the largest are dropped."""
-CHUNK = 2_000_000
+CHUNK = 200_000
+"""Nodes × observations taken at once: what a cache holds."""
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -86,13 +86,25 @@ def posterior(name: str, data: dict[str, np.ndarray]) -> Posterior:
     means = np.einsum("nhk,nk->nh", covariances, moment)
     logs = nodes.log_weights + 0.5 * (np.sum(means * moment, axis=1) - np.linalg.slogdet(precision)[1])
     keep = logs > logs.max() + math.log(NEGLIGIBLE)
-    return Posterior(logs[keep] - logsumexp(logs[keep]), nodes.points[keep], means[keep], covariances[keep])
+    return Posterior(logs[keep] - log_sum_exp(logs[keep]), nodes.points[keep], means[keep], covariances[keep])
 
 
 def predictive_moments(post: Posterior, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return φᵀm and φᵀVφ, both (N, Q)."""
-    centre = np.einsum("nhq,nh->nq", features, post.means)
-    return centre, np.einsum("nhq,nhk,nkq->nq", features, post.covariances, features, optimize=True)
+    units = range(features.shape[1])
+    centre, spread = np.zeros((2, len(post.means), features.shape[2]))
+    for h in units:
+        centre += post.means[:, h, None] * features[:, h]
+        for k in units[h:]:
+            share = post.covariances[:, h, k, None] * (1 if h == k else 2)
+            spread += share * (features[:, h] * features[:, k])
+    return centre, spread
+
+
+def log_sum_exp(logs: np.ndarray) -> np.ndarray:
+    """Return log Σ exp over the first axis; of finite numbers, and with less ado than SciPy's."""
+    top = logs.max(axis=0)
+    return top + np.log(np.exp(logs - top).sum(axis=0))
 
 
 def generalisation_excess(name: str, post: Posterior) -> float:
@@ -110,7 +122,7 @@ def generalisation_excess(name: str, post: Posterior) -> float:
     total = 0.0
     for y, mass in zip(points, masses, strict=True):
         logs = -0.5 * ((target + y - centre) ** 2 / (1 + spread) + log_variance)
-        total += mass * float(weights @ (-0.5 * y**2 - logsumexp(post.log_weights[:, None] + logs, axis=0)))
+        total += mass * float(weights @ (-0.5 * y**2 - log_sum_exp(post.log_weights[:, None] + logs)))
     return total
 
 
@@ -122,5 +134,5 @@ def leave_one_out_excess(name: str, post: Posterior, data: dict[str, np.ndarray]
         x, y = data["x"][start : start + width], data["y"][start : start + width]
         centre, spread = predictive_moments(post, kind.features(post.points, x))
         logs = 0.5 * ((y - centre) ** 2 / (1 - spread) - np.log1p(-spread))
-        total += float(np.sum(logsumexp(post.log_weights[:, None] + logs, axis=0) - 0.5 * (y - kind.truth(x)) ** 2))
+        total += float(np.sum(log_sum_exp(post.log_weights[:, None] + logs) - 0.5 * (y - kind.truth(x)) ** 2))
     return total / len(data["y"])

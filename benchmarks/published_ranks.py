@@ -15,7 +15,7 @@ from singular.models import coefficients
 
 RANK_N, RANK_SIZE, RANK_TRUE = 500, 6, 3
 RANK_INPUT, RANK_NOISE, RANK_PRIOR, RANK_TRUTH = 3.0, 0.1, 10.0, 0.2
-RANK_TRIALS, RANK_CHAINS, RANK_DRAWS, RANK_WARMUP = 40, 2, 600, 300
+RANK_TRIALS, RANK_CHAINS, RANK_DRAWS, RANK_WARMUP = 100, 2, 2000, 300
 
 
 def rank_data(trials: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -49,7 +49,7 @@ from singular.posteriors.store import write
 
 SIZES = (10, 30, 100, 300, 1000, 3000)
 DATA_SETS = 200
-FEWER = {"tanh-2": 100}
+FEWER = {"tanh-2": 50}
 """Data sets of a model whose nodes are many."""
 GOAL = 0.05
 """Standard error wanted, as a share of λ."""

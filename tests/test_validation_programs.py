@@ -147,7 +147,7 @@ class TestLearningCurve:
         before, after = predictive.posterior(name, fewer.kwargs), predictive.posterior(name, more.kwargs)
         centre, spread = predictive.predictive_moments(before, kind.features(before.points, x))
         logs = -0.5 * ((y - centre) ** 2 / (1 + spread) + np.log1p(spread) + predictive.LOG_2PI)
-        assert -predictive.logsumexp(before.log_weights + logs[:, 0]) == pytest.approx(step, abs=1e-9)
+        assert -predictive.log_sum_exp(before.log_weights + logs[:, 0]) == pytest.approx(step, abs=1e-9)
         alone = predictive.leave_one_out_excess(name, after, {"x": more.kwargs["x"], "y": more.kwargs["y"]})
         others = 0.0
         for k in range(31):
@@ -158,7 +158,7 @@ class TestLearningCurve:
             )
             gap, mean = more.kwargs["y"][k] - centre, kind.truth(more.kwargs["x"][k : k + 1])[0]
             logs = -0.5 * (gap**2 / (1 + spread) + np.log1p(spread))
-            others += -predictive.logsumexp(post.log_weights + logs[:, 0]) - 0.5 * (more.kwargs["y"][k] - mean) ** 2
+            others += -predictive.log_sum_exp(post.log_weights + logs[:, 0]) - 0.5 * (more.kwargs["y"][k] - mean) ** 2
         assert alone == pytest.approx(others / 31, abs=1e-9)
 
     @pytest.mark.parametrize("name", ["product", "tanh-1-1"])
@@ -168,7 +168,7 @@ class TestLearningCurve:
         weights = np.exp(-0.5 * (x**2 + noise**2)) * 0.005 / (2 * math.pi)
         centre, spread = predictive.predictive_moments(post, kind.features(post.points, x))
         logs = -0.5 * ((kind.truth(x) + noise - centre) ** 2 / (1 + spread) + np.log1p(spread))
-        ratio = -0.5 * noise**2 - predictive.logsumexp(post.log_weights[:, None] + logs, axis=0)
+        ratio = -0.5 * noise**2 - predictive.log_sum_exp(post.log_weights[:, None] + logs)
         assert predictive.generalisation_excess(name, post) == pytest.approx(float(weights @ ratio), abs=1e-9)
 
     def test_linear_regression_agrees_with_its_closed_form(self, curve):
