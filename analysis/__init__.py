@@ -11,6 +11,7 @@ from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.estimate import Estimate, difference
+from singular.analysis.every_number import EveryNumber, every_number
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
@@ -34,6 +35,7 @@ __all__ = [
     "Asymptotics",
     "Criterion",
     "Estimate",
+    "EveryNumber",
     "Growth",
     "OverDataSets",
     "Volume",
@@ -48,6 +50,7 @@ __all__ = [
     "diagnostics",
     "difference",
     "effective_learning_coefficient",
+    "every_number",
     "evidence_increments",
     "evidence_slope",
     "excess_coefficient",
