@@ -19,8 +19,10 @@ import xarray as xr
 import singular
 from singular.analysis import figures, figures_diagnostics
 from singular.analysis.diagnostics import diagnostics, round_trips
-from singular.analysis.draws import rung_betas
+from singular.analysis.draws import read_draws, rung_betas
 from singular.analysis.estimate import monte_carlo_error
+from singular.analysis.every_number import FINE, LOWEST, regression_points, tidy
+from singular.analysis.further import Further, further
 from singular.analysis.learning_coefficient import effective_learning_coefficient
 from singular.analysis.summary import summary
 from singular.errors import StoreError, unknown_name
@@ -30,9 +32,6 @@ from singular.posteriors import store
 from singular.posteriors.ladder import ladder
 from singular.posteriors.layout import rung
 from singular.posteriors.quadrature import Exact, quadrature
-
-FINE, LOWEST = 30, 1e-3
-"""Points of the exact curve, and the β from which it is drawn, if no rung lies below."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,8 @@ class Outcome:
         Shares of the named regions at β = 1: ``phase``, ``value``, ``mcse``, ``exact``.
     rows : DataFrame
         Tidy: every number with its error and the exact value.
+    further : Further
+        Predictive criteria, other priors, all learning coefficients.
     rungs : DataFrame
         Diagnostics, one row for each rung.
     invariants : DataFrame
@@ -118,6 +119,7 @@ class Outcome:
     reference_flags: tuple[str, ...]
     phases: pd.DataFrame
     rows: pd.DataFrame
+    further: Further
     rungs: pd.DataFrame
     invariants: pd.DataFrame
     between: pd.DataFrame
@@ -281,7 +283,9 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
     tree, was_stored = sample(job, problem, progress, cores)
     seconds = 0.0 if was_stored else time.perf_counter() - started
     betas = rung_betas(tree)
-    exact = exact_numbers(problem, np.union1d(betas, np.geomspace(min(float(betas[1]), LOWEST), 1.0, FINE)))
+    between = np.geomspace(min(float(betas[1]), LOWEST), 1.0, FINE)
+    exact = exact_numbers(problem, np.unique([*betas, *regression_points(read_draws(tree)), *between]))
+    more = further(tree, problem, None if exact is None else exact.frame)
     rungs, trips = diagnostics(tree), round_trips(tree)
     top = tree["sample_stats"].dataset["nll"].to_numpy()[..., -1]
     known = problem.model.exact if problem.model is not None else None
@@ -294,7 +298,8 @@ def run(job: Job, progress: bool = False, cores: int | None = None) -> Outcome:
         reference=float(problem.reference.nll),
         reference_flags=problem.reference.flags or (("unbounded likelihood",) if real.unbounded(job.name) else ()),
         phases=phase_shares(tree, problem, None if exact is None else exact.frame),
-        rows=summary(tree, problem, exact),
+        rows=tidy([summary(tree, problem, exact), *more.rows()]),
+        further=more,
         rungs=rungs,
         invariants=invariants(tree, problem),
         between=effective_learning_coefficient(tree, np.geomspace(float(betas[1]), 1.0, FINE), method="mbar"),

@@ -16,7 +16,7 @@ from singular.analysis.criteria_table import criteria
 from singular.analysis.draws import Draws, read_draws
 from singular.analysis.estimate import Estimate
 from singular.analysis.free_energy import METHODS, free_energy
-from singular.analysis.moved_prior import moved_free_energies
+from singular.analysis.moved_prior import Moved, moved_free_energies
 from singular.analysis.penalised import bic, laplace
 from singular.analysis.recognised import problem_behind
 from singular.analysis.regression_coefficient import GRID, WIDTH
@@ -111,13 +111,16 @@ def every_number(ladder: xr.DataTree, problem: Problem | None = None, *, fine: b
                 rows.append(pd.DataFrame(list(read())))
             except InputError as error:
                 left_out.append(f"{name}: {error}")
-    label = {name: base[name].iloc[0] for name in ("problem", "n", "seed")}
-    frame = pd.concat([part.assign(**label) for part in rows if len(part)], ignore_index=True)
-    frame = frame.reindex(columns=list(COLUMNS))
-    numeric = ("beta", "value", "mcse", "exact", "discretisation_error", "se_data", "factor", "beta_low", "beta_high")
-    frame = frame.astype(dict.fromkeys(numeric, np.float64))
-    return EveryNumber(frame, coefficients, None if exact is None else exact.frame, problem,
+    return EveryNumber(tidy(rows), coefficients, None if exact is None else exact.frame, problem,
                        dict(draws.attrs) | _shape(draws), tuple(left_out))  # fmt: skip
+
+
+def tidy(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join frames of rows of one ladder; the first is that of `summary`, and names problem, n and seed."""
+    label = {name: parts[0][name].iloc[0] for name in ("problem", "n", "seed")}
+    frame = pd.concat([part.assign(**label) for part in parts if len(part)], ignore_index=True)
+    numeric = ("beta", "value", "mcse", "exact", "discretisation_error", "se_data", "factor", "beta_low", "beta_high")
+    return frame.reindex(columns=list(COLUMNS)).astype(dict.fromkeys(numeric, np.float64))
 
 
 def exact_at(frame: pd.DataFrame | None) -> Callable[[np.ndarray], pd.DataFrame]:
@@ -191,19 +194,21 @@ def _of_problem(ladder: xr.DataTree, problem: Problem, lookup: Callable) -> dict
     """Return, by name, what gives the rows that need the problem."""
     truth = _known(lookup, "free_energy", 1.0)
 
-    def sensitivity() -> Iterator[dict]:
-        for moved in moved_free_energies(ladder, problem):
-            yield _row("free_energy_shift", moved.shift) | {"factor": moved.factor}
-            yield _row("free_energy_other_prior", moved.free_energy) | {"factor": moved.factor}
-
     return {
         "bridge sampling": lambda: iter([_row("free_energy", bridge(ladder, problem), truth)]),
         "BIC": lambda: iter([_row("free_energy", bic(problem), truth)]),
         "Laplace": lambda: iter([_row("free_energy", laplace(problem), truth)]),
         "adjusted WBIC": lambda: iter([_row("adjusted_wbic", adjusted_wbic(ladder, problem))]),
         "predictive criteria": lambda: iter(criteria(ladder, problem).to_dict("records")),
-        "prior sensitivity": sensitivity,
+        "prior sensitivity": lambda: moved_rows(moved_free_energies(ladder, problem)),
     }
+
+
+def moved_rows(moved: Sequence[Moved]) -> Iterator[dict]:
+    """Yield the tidy rows of the free energy under other priors: its shift, and itself."""
+    for one in moved:
+        yield _row("free_energy_shift", one.shift) | {"factor": one.factor}
+        yield _row("free_energy_other_prior", one.free_energy) | {"factor": one.factor}
 
 
 def _known(lookup: Callable, column: str, beta: float) -> float:

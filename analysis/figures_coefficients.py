@@ -90,6 +90,23 @@ def learning_coefficients(
     return figure
 
 
+def exact_curves(exact: pd.DataFrame, reference_nll: float) -> pd.DataFrame:
+    """Return the exact curves of both forms for `learning_coefficients`: columns ``quantity``, ``beta``, ``value``.
+
+    Parameters
+    ----------
+    exact : DataFrame
+        Of an `Exact`: ``beta``, ``mean_nll``, ``effective_learning_coefficient``.
+    reference_nll : float
+        nL_n at the reference point, nats.
+    """
+    above = exact.loc[exact["beta"] > 0]
+    excess = above["beta"] * (above["mean_nll"] - reference_nll)
+    forms = {"effective_learning_coefficient": above["effective_learning_coefficient"], "excess_coefficient": excess}
+    parts = [pd.DataFrame({"quantity": name, "beta": above["beta"], "value": v}) for name, v in forms.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
 def _reference_lines(axes: Axes, learning_coefficient: float | None, half_dim: float | None) -> None:
     low, high = axes.get_ylim()
     if learning_coefficient is not None:
@@ -141,18 +158,20 @@ def _draw_windows(axes: Axes, windows: pd.DataFrame) -> None:
 
 
 def _draw_over_n(axes: Axes, over_n: pd.DataFrame) -> None:
+    alone = bool(over_n["data_error"].isna().all())  # of one data set, which has no error over data
     for method, rows in over_n.groupby("method", sort=False):
         colour, marker, label = OVER_N[str(method)]
         middle = np.sqrt(rows["n"] * rows["next_n"])
         reach = [middle - rows["n"], rows["next_n"] - middle]
         whole = 2 * np.hypot(rows["mcse"], rows["data_error"].fillna(0.0))
         axes.errorbar(middle, rows["value"], whole, reach, fmt=marker, ms=5, color=colour, mfc="white", elinewidth=1.2,
-                      capsize=2, zorder=3, label=f"{label} ± 2 errors over data")  # fmt: skip
+                      capsize=2, zorder=3, label=f"{label} ± 2 {'mcse' if alone else 'errors over data'}")  # fmt: skip
         axes.errorbar(middle, rows["value"], 2 * rows["mcse"], fmt="none", ecolor=colour, elinewidth=4, alpha=0.5,
                       zorder=2)  # fmt: skip
         if "exact" in rows:
             axes.plot(middle, rows["exact"], "_", ms=14, mew=1.6, color=BLACK, zorder=4)
-    axes.plot([], [], color=GREY, lw=4, alpha=0.5, label="of it Monte Carlo, ± 2 mcse")
+    if not alone:
+        axes.plot([], [], color=GREY, lw=4, alpha=0.5, label="of it Monte Carlo, ± 2 mcse")
     if "exact" in over_n:
         axes.plot([], [], "_", ms=14, mew=1.6, color=BLACK, label="exact on the same data")
     axes.set_xscale("log")

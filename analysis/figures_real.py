@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from singular.analysis.figures import BLACK, BLUE, GREY, ORANGE, SKY, VERMILION, finish, new_figure
+from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,14 +21,14 @@ CRITERIA = (
 
 
 def sizes(table: pd.DataFrame, label: str) -> Figure:
-    """Draw F, WBIC and BIC against model size, and the model probabilities that F and BIC give.
+    """Draw F, WBIC and BIC against model size, the model probabilities they give, and prediction.
 
     Parameters
     ----------
     table : DataFrame
         Rows of one data set, columns ``size``, ``free_energy``, ``free_energy_mcse``, ``wbic``, ``wbic_mcse``,
-        ``bic`` (all nats), ``bic_flags``, ``probability``, ``probability_mcse``, ``probability_bic``. A flagged BIC
-        is drawn apart and wins nothing.
+        ``bic`` (all nats), ``bic_flags``, ``probability``, ``probability_mcse``, ``probability_bic``, and those that
+        `size_table` adds for other priors and for prediction. A flagged BIC is drawn apart and wins nothing.
     label : str
         What a size counts, with the data set: ``galaxies: number of normals``.
 
@@ -36,8 +36,8 @@ def sizes(table: pd.DataFrame, label: str) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    figure = new_figure(10.5, 4.0)
-    left, right = figure.subplots(1, 2)
+    figure = new_figure(15.0, 4.0)
+    left, right, third = figure.subplots(1, 3)
     size = table["size"].to_numpy(dtype=float)
     flagged = (table["bic_flags"] != "").to_numpy()
     for offset, (column, name, colour, marker) in zip((-0.08, 0, 0.08), CRITERIA, strict=True):
@@ -56,20 +56,45 @@ def sizes(table: pd.DataFrame, label: str) -> Figure:
         picks["BIC"] = "none"
     says = ", ".join(f"{name} picks {pick}" for name, pick in picks.items())
     finish(left, says, label, "nats (lower is better)")
-    right.bar(size - 0.2, table["probability"], 0.38, color=BLUE, label="from F, equal prior, ± 2 mcse")
-    error = 2 * table["probability_mcse"]
-    below = np.minimum(error, table["probability"])
-    right.errorbar(size - 0.2, table["probability"], [below, error], fmt="none", color=BLACK, capsize=3, lw=1)
-    if not flagged.any():
-        right.bar(size + 0.2, table["probability_bic"], 0.38, color=VERMILION, label="from BIC")
+    _probability_bars(right, table, size, bic=not flagged.any())
     right.legend(fontsize=8, frameon=False)
     right.set_ylim(0, 1)
     best = table.loc[table["probability"].idxmax()]
     share = f"{best['probability']:.2f} ± {best['probability_mcse']:.2f}"
     finish(right, f"size {int(best['size'])} has posterior probability {share}", label, "model probability")
-    for axes in (left, right):
+    _behind(third, table, size, label)
+    for axes in (left, right, third):
         axes.set_xticks(size)
     return figure
+
+
+def _probability_bars(axes: Axes, table: pd.DataFrame, size: np.ndarray, bic: bool) -> None:
+    """Draw the probability of each size by F, by F under other priors, and by BIC if it has a value."""
+    bars = [("probability_half", SKY, "prior scales × 0.5"), ("probability", BLUE, "from F, equal prior, ± 2 mcse"),
+            ("probability_double", PURPLE, "prior scales × 2")]  # fmt: skip
+    width = 0.8 / (len(bars) + bic)
+    for place, (column, colour, name) in enumerate(bars):
+        middle = size - 0.4 + width * (place + 0.5)
+        share, error = table[column], 2 * table[f"{column}_mcse"]
+        axes.bar(middle, share, 0.94 * width, color=colour, label=name)
+        reach = [np.minimum(error, share), error]
+        axes.errorbar(middle, share, reach, fmt="none", color=BLACK, capsize=2, lw=1)
+    if bic:
+        middle = size - 0.4 + width * (len(bars) + 0.5)
+        axes.bar(middle, table["probability_bic"], 0.94 * width, color=VERMILION, label="from BIC")
+
+
+def _behind(axes: Axes, table: pd.DataFrame, size: np.ndarray, label: str) -> None:
+    """Draw by how much each size predicts worse than the best, with the paired error over the observations."""
+    gap, over_data = table["loo_behind"], table["loo_behind_se_data"].fillna(0.0)
+    axes.axhline(0, color=GREY, lw=1, zorder=0)
+    axes.errorbar(size, gap, over_data, fmt="o", color=GREEN, mfc="white", ms=5, capsize=3, lw=1,
+                  label="LOO behind the best ± 1 error over data, paired")  # fmt: skip
+    axes.errorbar(size, gap, 2 * table["loo_behind_mcse"].fillna(0.0), fmt="none", ecolor=GREEN, elinewidth=4,
+                  alpha=0.5, label="of it Monte Carlo, ± 2 mcse")  # fmt: skip
+    axes.legend(fontsize=8, frameon=False)
+    best = f"LOO picks {_pick(table, 'loo')}" if np.isfinite(table["loo"].to_numpy()).any() else "no LOO"
+    finish(axes, best, label, "nats behind the best (lower is better)")
 
 
 def density(velocity: np.ndarray, grid: np.ndarray, curves: dict[str, np.ndarray]) -> Figure:

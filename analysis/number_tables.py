@@ -11,7 +11,7 @@ import pandas as pd
 
 from singular.analysis import figures
 from singular.analysis.every_number import EveryNumber, every_number
-from singular.analysis.figures_coefficients import learning_coefficients
+from singular.analysis.figures_coefficients import exact_curves, learning_coefficients
 from singular.analysis.study import check_target
 from singular.analysis.tables import headline, narrow, readable
 from singular.posteriors import store
@@ -129,15 +129,6 @@ def coefficient_picture(numbers: EveryNumber, name: str | None = None) -> bytes:
         name=f"{about.get('problem')}, n = {about['n']}" if name is None else name,
     )
     return figures.png(figure)
-
-
-def exact_curves(exact: pd.DataFrame, reference_nll: float) -> pd.DataFrame:
-    """Return the exact curves of both forms, λ_eff and λ_exc: columns ``quantity``, ``beta``, ``value``."""
-    above = exact.loc[exact["beta"] > 0]
-    excess = above["beta"] * (above["mean_nll"] - reference_nll)
-    forms = {"effective_learning_coefficient": above["effective_learning_coefficient"], "excess_coefficient": excess}
-    parts = [pd.DataFrame({"quantity": name, "beta": above["beta"], "value": v}) for name, v in forms.items()]
-    return pd.concat(parts, ignore_index=True)
 
 
 def _evidence(rows: pd.DataFrame) -> Shown:

@@ -11,7 +11,10 @@ import pandas as pd
 
 from singular.analysis import figures, figures_diagnostics, figures_real, fits
 from singular.analysis.cases import Outcome
+from singular.analysis.model_choice import CHOICE, PREDICTION, PRIOR
+from singular.analysis.model_choice import findings as choice_findings
 from singular.analysis.report import Picture, Section, Table, render
+from singular.analysis.study_sections import coefficients_over_n, coefficients_section, predictive_section
 from singular.analysis.tables import readable
 from singular.models import real
 from singular.models.crossings.product import CROSSING
@@ -43,6 +46,8 @@ def write_report(
     sections = []
     if made:
         sections.append(_made(made, table, picture))
+        sections.append(coefficients_section(made, picture))
+        sections.append(predictive_section(made))
     if measured:
         sections.append(_measured(measured, sizes, picture))
     if grown:
@@ -84,6 +89,7 @@ def findings(table: pd.DataFrame, sizes: pd.DataFrame, growth: pd.DataFrame) -> 
             f"{data_set}: the free energy favours {best['size']} ({LABELS.get(str(data_set), 'size')}) "
             f"with probability {best['probability']:.2f} ± {best['probability_mcse']:.2f}{near}; {by_bic}"
         )
+    said += choice_findings(sizes)
     crossing = growth[growth["phase"] == "crossing"] if len(growth) else growth
     if len(crossing) > 1:
         first, last = crossing.iloc[0], crossing.iloc[-1]
@@ -177,9 +183,30 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
         "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "
         "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum, and so BIC has "
         "no value: the number in its place is read at the best interior optimum that was found, is flagged, and gives "
-        "no probabilities.",
+        "no probabilities. WAIC and LOO are minus the expected log predictive density of n fresh observations.",
+        "F with all prior scales halved or doubled is by reweighting the draws at β = 1; where the two priors are too "
+        "far apart for that, a flag says so. " + " ".join(_scaled_sites(outcomes)),
+        "LOO behind the best: the difference from the size with the best LOO. ± is Monte Carlo error, ± over data the "
+        "standard error of the difference over the observations, paired.",
     )
-    return Section("Real data: how many units", text, [Table("F, WBIC and BIC/2 in nats.", readable(sizes))], pictures)
+    tables = [
+        Table("What each number says of the size, in nats: lower is better.", readable(sizes.loc[:, list(CHOICE)])),
+        Table("How the evidence moves with the prior, in nats.", readable(sizes.loc[:, list(PRIOR)])),
+        Table("Prediction, in nats.", readable(sizes.loc[:, list(PREDICTION)])),
+    ]
+    return Section("Real data: how many units", text, tables, pictures)
+
+
+def _scaled_sites(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say, for each data set, which priors were scaled and which were left alone."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for o in outcomes:
+        data_set, size = o.job.name.rsplit("-", 1)
+        for moved in o.further.moved[:1]:
+            what = moved.shift.target.removeprefix("F_n(1) with the prior scales of ")
+            what = what.replace(f" times {moved.factor:g}, less F_n(1)", "")
+            said.setdefault((data_set, what), []).append(size)
+    return [f"{data_set}, size {_listed(sizes)}: scaled are {what}." for (data_set, what), sizes in said.items()]
 
 
 def _grown(outcomes: Sequence[Outcome], growth: pd.DataFrame, picture) -> Section:
@@ -192,13 +219,20 @@ def _grown(outcomes: Sequence[Outcome], growth: pd.DataFrame, picture) -> Sectio
         f"{CROSSING}; away from it, a draw belongs to the axis that it is nearer to. λ = 1/2 everywhere on the axes, "
         "and m = 2 at the crossing alone, so the share of the axes falls no faster than 1/log n.",
     )
-    return Section(
-        "Where the posterior mass sits as n grows",
-        text,
-        [Table("Share of posterior mass at β = 1.", readable(growth))],
-        [picture("growth", "Shares of the three regions by n, and draws on the optimal set.",
-                 figures.growth(growth, draws, CROSSING))],
-    )  # fmt: skip
+    pictures = [
+        picture("growth", "Shares of the three regions by n, and draws on the optimal set.",
+                figures.growth(growth, draws, CROSSING))
+    ]  # fmt: skip
+    over_n = coefficients_over_n(outcomes)
+    if over_n is not None:
+        caption = (
+            "All learning coefficients, over β at the largest n and over n: increments of Fₙ − nLₙ(w₀) between "
+            "neighbouring n over Σ 1/k, and the slope of Fₙ − nLₙ(w₀) on log n. One data set, so there is no error "
+            "over data: what the draws give is held against the exact value on the same data."
+        )
+        pictures.append(picture("coefficients-over-n", caption, over_n))
+    table = Table("Share of posterior mass at β = 1.", readable(growth))
+    return Section("Where the posterior mass sits as n grows", text, [table], pictures)
 
 
 def _ladders(outcomes: Sequence[Outcome], picture) -> Section:

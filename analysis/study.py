@@ -16,9 +16,10 @@ import pandas as pd
 from singular.analysis.cases import Job, Outcome, Settings, exact_numbers, make_problem, run
 from singular.analysis.catalogue_list import catalogue_frame
 from singular.analysis.draws import rung_betas
+from singular.analysis.model_choice import size_table
 from singular.analysis.pages import write_report
 from singular.analysis.summary import summary
-from singular.analysis.tables import catalogue_table, growth_table, size_table
+from singular.analysis.tables import catalogue_table, growth_table
 from singular.errors import InputError, StoreError
 from singular.models import real
 from singular.posteriors import store

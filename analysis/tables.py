@@ -28,6 +28,15 @@ HEADINGS = {
     "bic_flags": "BIC flags",
     "data_set": "data",
     "probability": "P(size)",
+    "free_energy_half": "F, prior × 0.5",
+    "free_energy_double": "F, prior × 2",
+    "probability_half": "P(size), prior × 0.5",
+    "probability_double": "P(size), prior × 2",
+    "waic": "WAIC",
+    "loo": "LOO",
+    "loo_behind": "LOO behind the best",
+    "prior_flags": "flags",
+    "predictive_flags": "flags",
     "probability_bic": "P(size) by BIC",
     "mcse": "±",
     "rhat": "R̂",
@@ -73,31 +82,6 @@ def catalogue_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         for o in outcomes
     ]
     return pd.DataFrame(rows)
-
-
-def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
-    """Return one row for each real problem: free energy, WBIC and BIC by size, and the probability of each size.
-
-    The probabilities are exp(−F) and exp(−BIC/2) over the sizes of one data set, equal before the data; the
-    latter are NaN for a data set with a flagged BIC.
-    """
-    rows = []
-    for o in outcomes:
-        data_set, size = o.job.name.rsplit("-", 1)
-        row = {"data_set": data_set, "size": int(size), "d": o.dim, "n": o.n}
-        for name, number in (("free_energy", o.free_energy), ("wbic", o.wbic)):
-            row |= {name: number["value"], f"{name}_mcse": number["mcse"]}
-        rows.append({**row, "bic": o.bic, "bic_flags": o.bic_flags, "flags": o.flags})
-    frame = pd.DataFrame(rows)
-    parts = []
-    for _, group in frame.groupby("data_set", sort=False):
-        share, error = probabilities(group["free_energy"].to_numpy(), group["free_energy_mcse"].to_numpy())
-        by_bic, _ = probabilities(group["bic"].to_numpy(), np.zeros(len(group)))
-        if any(group["bic_flags"]):
-            by_bic = np.full(len(group), np.nan)
-        parts.append(group.assign(probability=share, probability_mcse=error, probability_bic=by_bic))
-    frame = pd.concat(parts, ignore_index=True)
-    return frame.reindex(columns=[c for c in frame if c != "flags"] + ["flags"])
 
 
 def probabilities(free_energy: np.ndarray, mcse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -139,6 +139,12 @@ def test_a_real_data_set_is_told_too():
         (["compare", "product", "logistic2"], "did you mean 'logistic-2'?"),
         (["compare", "product", "--n", "2"], "n=2 must be at least 3"),
         (["compare", "product", "--out", "nowhere/rows.csv"], "there is no folder"),
+        (["estimate", "missing.nc"], "missing.nc: no such file"),
+        (["estimate", "."], "is a folder, not a stored ladder"),
+        (["estimate", "taken"], "taken: is empty"),
+        (["estimate", "foreign.nc"], "foreign.nc: is not a netCDF-4 file"),
+        (["estimate", "missing.nc", "--picture", "nowhere/a.png"], "nowhere/a.png: there is no folder"),
+        (["estimate", "missing.nc", "--csv", "nowhere/a.csv"], "nowhere/a.csv: there is no folder"),
         (["study", "--n", "2"], "n=2 must be at least 3"),
         (["study", "--out", "taken"], "taken/ladders: this folder cannot be made"),
     ],
@@ -146,6 +152,7 @@ def test_a_real_data_set_is_told_too():
 def test_bad_input_gets_one_line_and_exit_code_2(arguments, says, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken").touch()
+    (tmp_path / "foreign.nc").write_text("a,b\n1,2\n")
     done = run(*arguments)
     assert done.exit_code == 2
     assert done.stdout == ""
@@ -214,6 +221,37 @@ def test_sample_prints_numbers_beside_the_exact_ones_and_keeps_the_ladder(tmp_pa
     assert set(rows["seed"]) == {3} and set(rows["n"]) == {20}
     tree = store.load(target)
     assert (tree.attrs["problem"], tree.attrs["sampler_seed"], tree["posterior"].sizes["draw"]) == ("linear-2", 3, 20)
+
+
+@pytest.mark.slow
+def test_estimate_tells_every_number_of_a_stored_ladder(tmp_path):
+    from singular import analysis, models, posteriors
+
+    target, table, picture = tmp_path / "run.nc", tmp_path / "rows.csv", tmp_path / "over-beta.png"
+    shown = run("sample", "linear-2", *SMALL, "--seed", "3", "--out", str(target), "-q").stdout
+    assert f"singular estimate {target}" in shown
+    printed = run("estimate", str(target), "--json", "--csv", str(table), "--picture", str(picture))
+    assert printed.stderr == ""
+    rows = pd.DataFrame(json.loads(printed.stdout))
+    first = ["problem", "n", "seed", "beta", "quantity", "method", "value", "mcse", "exact", "flags"]
+    assert rows.columns[:10].tolist() == first
+    problem, ladder = models.problem("linear-2", n=20, seed=3), posteriors.load(target)
+    for quantity, method, right in (
+        ("free_energy", "stepping-stone", analysis.free_energy(ladder, "stepping-stone")),
+        ("free_energy", "bridge", analysis.bridge(ladder, problem)),
+        ("waic", "waic", analysis.waic(ladder, problem)),
+        ("free_energy_shift", "reweighted", analysis.prior_shift(ladder, problem, 0.5)),
+    ):
+        row = rows[(rows["quantity"] == quantity) & (rows["method"] == method)].iloc[0]
+        assert (row["value"], row["mcse"]) == pytest.approx((right.value, right.mcse), rel=1e-9)
+    assert pd.read_csv(table)["value"].to_numpy() == pytest.approx(rows["value"].to_numpy(dtype=float), nan_ok=True)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    whole = run("estimate", str(target)).stdout
+    for text in ("Evidence", "bridge", "WBIC − F", "regression", "PSIS-LOO", "± over data", "× 0.5", "* "):
+        assert text in whole
+    target.write_bytes(target.read_bytes()[:3000])
+    cut = run("estimate", str(target))
+    assert cut.exit_code == 2 and cut.stderr.count("\n") == 1 and "is cut short or damaged" in cut.stderr
 
 
 @pytest.mark.slow

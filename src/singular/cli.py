@@ -88,6 +88,7 @@ def study(
         singular study --json > rows.json
     """
     from singular.analysis import study as studies
+    from singular.analysis.model_choice import CHOICE, PREDICTION, PRIOR
     from singular.analysis.tables import narrow, readable
 
     say = None if quiet or json or not sys.stderr.isatty() else _status
@@ -97,7 +98,12 @@ def study(
         return
     made = readable(result.table.drop(columns=["n", "d"]))
     _print_table(f"Made data, n = {n}: the ladder beside the exact answers", *narrow(made))
-    _print_table("Real data: model choice by free energy, WBIC and BIC", *narrow(readable(result.sizes)))
+    for title, columns in (
+        ("Real data: model choice by free energy, WBIC, BIC, WAIC and LOO, nats", CHOICE),
+        ("Real data: the evidence with all prior scales halved and doubled, by reweighting", PRIOR),
+        ("Real data: leave-one-out prediction, nats behind the best size", PREDICTION),
+    ):
+        _print_table(title, *narrow(readable(result.sizes.loc[:, list(columns)])))
     _print_table("Product regression: shares of posterior mass as n grows", *narrow(readable(result.growth)))
     typer.echo(f"report: {result.report}   ({result.seconds:.0f} s)")
 

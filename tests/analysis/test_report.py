@@ -98,6 +98,9 @@ def test_pictures_touch_no_global_state():
     size = pd.DataFrame({"size": [1, 2], "free_energy": [3.0, 2.0], "free_energy_mcse": 0.1, "wbic": [3.1, 2.2]})
     size = size.assign(wbic_mcse=0.1, bic=[3.0, 2.5], probability=[0.3, 0.7], probability_mcse=0.1, probability_bic=0.5)
     size["bic_flags"] = ["", "unbounded likelihood"]
+    other = {f"probability_{p}{e}": 0.5 for p in ("half", "double") for e in ("", "_mcse")}
+    size = size.assign(**other, loo=[2.0, 1.0], loo_behind=[1.0, 0.0], loo_behind_mcse=0.1)
+    size["loo_behind_se_data"] = [0.5, math.nan]
     for figure in (
         figures_diagnostics.ladder("a", rungs, nll),
         figures_diagnostics.overview(worst.assign(divergences=0.0)),
@@ -122,7 +125,7 @@ def test_the_study_writes_all_it_promises(done):
     assert {"report.html", "table.csv", "sizes.csv", "growth.csv", "summary.csv"} <= names
     assert {"ladders/product.nc", "ladders/nile-0.nc", "ladders/product-n10.nc"} <= names
     pictures = [p for p in names if p.endswith(".png")]
-    assert len(pictures) == 9 and all((result.out / p).read_bytes().startswith(PNG) for p in pictures)
+    assert len(pictures) == 10 and all((result.out / p).read_bytes().startswith(PNG) for p in pictures)
     assert len(lines) == 3 and lines[-1].startswith("[3/3]")
 
 
@@ -138,6 +141,17 @@ def test_the_tables_agree_with_the_tidy_rows(done):
     problem = cases.make_problem("product", 30, 0)
     assert row["bic"] == pytest.approx(problem.reference.nll + math.log(30))
     assert result.sizes["probability"].tolist() == [1.0]
+    nile = rows[rows["problem"] == "nile-0"]
+    size = result.sizes.iloc[0]
+    for column, quantity, sign, factor in (
+        ("waic", "waic", -1, None),
+        ("loo", "cross_validation", -1, None),
+        ("free_energy_half", "free_energy_other_prior", 1, 0.5),
+        ("free_energy_double", "free_energy_other_prior", 1, 2.0),
+    ):
+        (right,) = nile.loc[(nile["quantity"] == quantity) & (factor is None or nile["factor"] == factor), "value"]
+        assert size[column] == sign * right
+    assert {"waic", "cross_validation"} <= set(rows.loc[rows["problem"] == "product", "quantity"])
     back = pd.read_csv(result.out / "table.csv")
     assert back["free_energy"][0] == pytest.approx(row["free_energy"])
 
@@ -156,10 +170,10 @@ def test_the_shares_are_shares_and_near_the_exact_ones(done):
 def test_the_report_is_one_file_without_paths(done):
     result, _ = done
     page = result.report.read_text(encoding="utf-8")
-    assert addresses(page) == [] and page.count("data:image/png;base64,") == 9
+    assert addresses(page) == [] and page.count("data:image/png;base64,") == 10
     text = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", page)
     assert str(result.out) not in text and "/tmp" not in text and "http" not in text
-    for word in ("product", "nile", "R̂", "Round trips", "numpyro", "flags"):
+    for word in ("product", "nile", "R̂", "Round trips", "numpyro", "flags", "WAIC", "prior × 0.5", "scaled are"):
         assert word in text
 
 
