@@ -48,25 +48,25 @@ def virial_series(
     Returns
     -------
     (chain, draw, series) float
-        Those that serve: finite, not constant, no single draw the most of their scatter, and with a mean that is 0
-        within its error, which it is not where nll jumps. nll and log φ enter h with their mean taken away and in
-        units of their standard deviation, which leaves the space that the series span as it is.
+        Those that serve: finite, not constant, no single draw the most of their scatter. None of them where the mean
+        of the first is not 0 within its error, as where nll jumps or a gradient is wrong. nll and log φ enter h with
+        their mean taken away and in units of their standard deviation, which leaves the space that the series span as
+        it is.
     """
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         plain = dim + log_prior_virial - beta * nll_virial
         found = [plain]
         for value, virial in ((nll, nll_virial), (log_prior, log_prior_virial)):
             spread = np.std(value)
             found.append((value - value.mean()) / spread * plain + virial / spread)
-    kept = [series for series in found if _serves(series)]
+    holds = np.isfinite(plain).all() and abs(plain.mean()) <= MAXIMUM_DISAGREEMENT * monte_carlo_error(plain)
+    kept = [series for series in found if holds and _serves(series)]
     return np.stack(kept, axis=-1) if kept else np.zeros((*nll.shape, 0))
 
 
 def _serves(series: np.ndarray) -> bool:
     squares = np.square(series)
-    if not np.isfinite(squares).all() or np.ptp(series) == 0 or squares.max() > LARGEST_SHARE * squares.sum():
-        return False
-    return bool(abs(series.mean()) < MAXIMUM_DISAGREEMENT * monte_carlo_error(series))
+    return bool(np.isfinite(squares).all() and np.ptp(series) > 0 and squares.max() <= LARGEST_SHARE * squares.sum())
 
 
 class _Fold(NamedTuple):
@@ -123,7 +123,12 @@ def _apart(values: np.ndarray) -> list[np.ndarray]:
 
 
 def gathered(parts: Sequence[np.ndarray]) -> Controls | None:
-    """Return the controls of several rungs together; None if there are none, or too many for the rounds."""
-    series = np.concatenate(parts, axis=-1)
-    chains, draws, count = series.shape
-    return Controls(series) if 0 < ROUNDS_PER_CONTROL * count <= chains * draws else None
+    """Return the controls of several rungs together: all, or where the rounds are too few for so many the first of each
+    rung, or None.
+    """
+    for chosen in (parts, [part[..., :1] for part in parts]):
+        series = np.concatenate(chosen, axis=-1)
+        chains, draws, count = series.shape
+        if 0 < ROUNDS_PER_CONTROL * count <= chains * draws:
+            return Controls(series)
+    return None

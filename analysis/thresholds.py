@@ -55,9 +55,9 @@ MINIMUM_TAIL = 25
 
 # --- control variates ------------------------------------------------------------------------------------------
 
-ROUNDS_PER_CONTROL = 10
+ROUNDS_PER_CONTROL = 20
 """Rounds for each control that is fitted: with p controls fitted on N independent rounds the variance left is larger
-by a factor of about 1 + p/N, ten per cent here."""
+by a factor of about 1 + p/N, five per cent here, and more where the controls have long tails."""
 LARGEST_SHARE = 0.5
 """Share of one draw in a control's sum of squares above which the control is left out: its coefficient would rest on
 that draw more than on all others."""

@@ -21,7 +21,8 @@ class GammaLadder:
     """A truth, and how its ladders are drawn.
 
     ``persistence`` is the autocorrelation of x from round to round, ``swaps`` switches the exchange of
-    neighbours on, and ``common`` is the share of each round's noise that all rungs have in common.
+    neighbours on, and ``common`` is the share of each round's noise that all rungs have in common. With
+    ``virials`` the ladders hold what control variates are made of.
     """
 
     dim: int = 3
@@ -33,6 +34,7 @@ class GammaLadder:
     persistence: float = 0.0
     swaps: bool = False
     common: float = 0.0
+    virials: bool = False
 
     @property
     def shape(self) -> float:
@@ -99,8 +101,16 @@ class GammaLadder:
     def many(self, seed: int, ladders: int) -> list[xr.DataTree]:
         """Return independent ladders."""
         arrays = self.simulate(np.random.default_rng(seed), ladders)
-        names = ("nll", *(("replica", "swap_probability") if self.swaps else ()))
-        return [tree(self.betas, **{name: arrays[name][i] for name in names}) for i in range(ladders)]
+        names = ["nll", *(("replica", "swap_probability") if self.swaps else ())]
+        if self.virials:
+            energy = arrays["nll"] - self.offset
+            arrays |= {"log_prior": -self.rate * energy, "nll_virial": 2 * energy}
+            arrays["log_prior_virial"] = 2 * arrays["log_prior"]
+            names += ["log_prior", "nll_virial", "log_prior_virial"]
+        made = [tree(self.betas, **{name: arrays[name][i] for name in names}) for i in range(ladders)]
+        for ladder in made:
+            ladder.attrs["dim"] = self.dim
+        return made
 
     def one(self, seed: int) -> xr.DataTree:
         """Return one ladder."""
