@@ -36,7 +36,7 @@ PREDICTION = (
 def size_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return one row for each real problem: every criterion by size, and the probability of each size.
 
-    Nats; lower is better throughout: ``waic`` and ``loo`` are minus the expected log predictive density of n fresh
+    Nats; lower is better throughout: ``waic`` and ``loo`` estimate minus the log predictive density of n fresh
     observations. ``loo_behind`` is by how much ``loo`` exceeds that of the best size of the data set, and its
     ``se_data`` is the standard error of that difference over the observations, paired. ``free_energy_half`` and
     ``free_energy_double`` are F_n(1) with all prior scales halved and doubled, by reweighting; ``prior_flags`` tells

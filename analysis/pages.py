@@ -166,7 +166,7 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
         of = [o for o in outcomes if o.job.name.startswith(f"{data_set}-")]
         ladders = {f"size {o.job.name.rsplit('-', 1)[1]}": store.load(o.job.path) for o in of}
         label = f"{data_set}: {LABELS.get(str(data_set), real.DATA_SETS[str(data_set)].counts)}"
-        caption = f"{data_set}: free energy, WBIC and BIC by size, and the model probabilities they give."
+        caption = f"{data_set}: F, WBIC and BIC by size; model probabilities, under other priors too; LOO."
         pictures.append(picture(f"{data_set}-sizes", caption, figures_real.sizes(group, label)))
         if data_set == "galaxies":
             velocity = real.read("galaxies")["velocity_km_per_s"] / 1000
@@ -183,7 +183,7 @@ def _measured(outcomes: Sequence[Outcome], sizes: pd.DataFrame, picture) -> Sect
         "P(size) is exp(−F) over the sizes of one data set, equal before the data; P(size) by BIC is the same with "
         "BIC/2. The likelihood of a mixture of two or more normals with free variances has no maximum, and so BIC has "
         "no value: the number in its place is read at the best interior optimum that was found, is flagged, and gives "
-        "no probabilities. WAIC and LOO are minus the expected log predictive density of n fresh observations.",
+        "no probabilities. WAIC and LOO estimate minus the log predictive density of n fresh observations.",
         "F with all prior scales halved or doubled is by reweighting the draws at β = 1; where the two priors are too "
         "far apart for that, a flag says so. " + " ".join(_scaled_sites(outcomes)),
         "LOO behind the best: the difference from the size with the best LOO. ± is Monte Carlo error, ± over data the "

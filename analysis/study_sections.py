@@ -27,7 +27,8 @@ def coefficients_section(outcomes: Sequence[Outcome], picture) -> Section:
     """Return the section of all learning coefficients over β: how many agree, and a picture for each model."""
     text = (
         "Numbers are comparable where they estimate the same: the variance form, the excess form, and slopes over "
-        "windows of β have each their own exact value at finite n, which is drawn with them. None of these is λ.",
+        "windows of β have each their own exact value at finite n, drawn with them where it is known. None of these "
+        "is λ.",
     )
     inner = [
         Section(
@@ -61,10 +62,11 @@ def agreement(outcome: Outcome) -> dict[str, object]:
 def predictive_section(outcomes: Sequence[Outcome]) -> Section:
     """Return the section of predictive criteria at β = 1 of made data."""
     text = (
-        "WAIC and LOO (PSIS) are minus the expected log predictive density of n fresh observations, in nats: lower is "
-        "better. ± is one Monte Carlo standard error, which more draws would remove; ± over data is one standard error "
-        "over the observations, which more draws leave as it is. Vₙ is the functional variance. ν is one data set's "
-        "value of the singular fluctuation; where a model is regular and holds the truth, ν and λ tend to d/2.",
+        "Tₙ is the training loss, nats an observation. WAIC and LOO (by PSIS) estimate minus the log predictive "
+        "density of n fresh observations, in nats: lower is better. ± is one Monte Carlo standard error, which more "
+        "draws would remove; ± over data is one standard error over the observations, which more draws leave as it "
+        "is. Vₙ is the functional variance. ν is one data set's value of the singular fluctuation; where a model is "
+        "regular and holds the truth, ν and λ tend to d/2.",
     )
     table = predictive_table(outcomes)
     return Section("Made data: prediction", text, [Table("At β = 1.", readable(table))])

@@ -17,6 +17,8 @@ from singular.cli import app
 RUNNER = CliRunner()
 COMMANDS = ("study", "models", "sample", "estimate", "compare")
 SMALL = ["--n", "20", "--draws", "20", "--warmup", "30", "--chains", "2"]
+BRIDGED = ["--n", "20", "--draws", "40", "--warmup", "30", "--chains", "2"]
+"""As many draws as bridge sampling needs."""
 
 
 def run(*arguments: str):
@@ -228,7 +230,7 @@ def test_estimate_tells_every_number_of_a_stored_ladder(tmp_path):
     from singular import analysis, models, posteriors
 
     target, table, picture = tmp_path / "run.nc", tmp_path / "rows.csv", tmp_path / "over-beta.png"
-    shown = run("sample", "linear-2", *SMALL, "--seed", "3", "--out", str(target), "-q").stdout
+    shown = run("sample", "linear-2", *BRIDGED, "--seed", "3", "--out", str(target), "-q").stdout
     assert f"singular estimate {target}" in shown
     printed = run("estimate", str(target), "--json", "--csv", str(table), "--picture", str(picture))
     assert printed.stderr == ""
@@ -257,7 +259,7 @@ def test_estimate_tells_every_number_of_a_stored_ladder(tmp_path):
 @pytest.mark.slow
 def test_compare_holds_every_method_against_the_oracle(tmp_path):
     target = tmp_path / "rows.csv"
-    rows = pd.DataFrame(json.loads(run("compare", "linear-2", *SMALL, "--out", str(target), "--json").stdout))
+    rows = pd.DataFrame(json.loads(run("compare", "linear-2", *BRIDGED, "--out", str(target), "--json").stdout))
     assert rows["method"].tolist() == [
         *("mbar", "ti", "ti-interpolant", "ti-trapezoid", "stepping-stone", "bridge", "wbic", "bic", "laplace"),
         *("mbar", "variance", "two-temperature", "regression", "regression-multiplicity"),
