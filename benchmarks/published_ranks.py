@@ -102,6 +102,8 @@ def section(rows: pd.DataFrame) -> str:
         name: ((steps["increment"] - steps[name]) / steps["± s.e."]).abs()
         for name in ("Δλ log n", "to order one", "Δd/2 log n")
     }
+    wide = rows.pivot(index="trial", columns="H", values="excess")
+    total = wide[over["H"].max()] - wide[RANK_TRUE]
     least, most = over["least ESS"].min(), over["largest R̂"].astype(float).max()
     return f"""## Reduced-rank regression as in Watanabe (2013)
 
@@ -120,7 +122,9 @@ The smallest WBIC is at the true rank in {right} of {trials} data sets.
 Beyond the true rank WBIC grows. `± s.e.` is the error of a mean over data sets, and `to order one` counts what WBIC
 leaves out of its two leading terms too, −λ − (m − 1) log n/(log n − log log n) ([WBIC.md](WBIC.md)). The increments are
 {_list(away["Δλ log n"])} of their errors from Δλ log n, {_list(away["to order one"])} from `to order one` and
-{_list(away["Δd/2 log n"])} from Δd/2 log n, what BIC would add.
+{_list(away["Δd/2 log n"])} from Δd/2 log n, what BIC would add. All together it is {total.mean():.2f} ±
+{total.std(ddof=1) / math.sqrt(trials):.2f}, and `to order one` {steps["to order one"].sum():.2f}. How the single
+increments should fall short of the turns of m at this n has not been worked out: that is open.
 
 {printed(steps)}
 """
