@@ -35,6 +35,7 @@ HEADINGS = {
     "waic": "WAIC",
     "loo": "LOO",
     "loo_behind": "LOO behind the best",
+    "loo_behind_se_data": "± over data, paired",
     "training_loss": "Tₙ",
     "functional_variance": "Vₙ",
     "singular_fluctuation": "ν",
@@ -142,7 +143,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
         error = frame[name] if own or name.endswith("se_data") else error
         errors = [math.nan] * len(frame) if error is None else error
         columns.append([_cell(name, value, e) for value, e in zip(frame[name], errors, strict=True)])
-        names.append("±" if own else "± over data" if name.endswith("se_data") else HEADINGS.get(name, name))
+        names.append("±" if own else HEADINGS.get(name, "± over data" if name.endswith("se_data") else name))
     out = pd.DataFrame(dict(enumerate(columns)), dtype=object)
     out.columns = names
     return out

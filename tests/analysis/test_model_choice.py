@@ -72,6 +72,13 @@ def test_the_three_views_hold_all_flags(sizes):
     assert notes == ["* nile-1: half: Pareto k 0.9 > 0.7; double: Pareto k 0.9 > 0.7"]
 
 
+def test_the_two_errors_over_data_stay_apart(sizes):
+    shown, _ = narrow(readable(sizes.loc[:, list(PREDICTION)]))
+    own, paired = float(shown["± over data"][0]), float(shown["± over data, paired"][0])
+    assert own == pytest.approx(sizes["loo_se_data"][0], rel=0.05)
+    assert paired == pytest.approx(sizes["loo_behind_se_data"][0], rel=0.05)
+
+
 def test_sizes_without_a_log_likelihood_for_each_observation_have_no_prediction():
     bare = outcome(0, 1.0, (0.0, 0.0), np.zeros(3))
     bare.further = Further({}, bare.further.moved, pd.DataFrame(), b"")
