@@ -12,7 +12,7 @@ from tests.ladders import WBIC_BETA, GammaLadder, tree
 
 VIRIALS = ("log_prior", "nll_virial", "log_prior_virial")
 QUADRATIC = GammaLadder(persistence=0.5, swaps=True, virials=True)
-LADDERS = 200
+LADDERS = 80
 BETAS = np.array([0.0, 0.02, 0.06, WBIC_BETA, 0.5, 1.0])
 
 
