@@ -167,7 +167,7 @@ def _with_errors(
     else:
         other = _numbers(coarse.log_weights, betas, _terms(integral, coarse, betas, data, n))
         errors = {name: np.abs(numbers[name] - other[name]) for name in WITH_ERROR}
-        missing = np.abs(np.asarray(logsumexp(fine.log_weights)))  # what both levels leave out of the prior, F(0) = 0
+        missing = abs(float(np.asarray(logsumexp(fine.log_weights))))  # left out of the prior by both levels: F(0) = 0
         errors["free_energy"] = np.maximum(errors["free_energy"], missing)
     return {**numbers, **{f"error_{name}": error for name, error in errors.items()}}
 
