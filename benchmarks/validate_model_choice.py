@@ -30,7 +30,7 @@ from validate_model_choice_tables import FACTORS
 from singular import analysis, models, posteriors
 from singular.analysis.estimate import estimate
 from singular.analysis.prior_sensitivity import prior_shifts
-from singular.errors import unknown_name
+from singular.errors import InputError, unknown_name
 from singular.posteriors.store import write
 
 SETTINGS = {"chains": 2, "draws": 250, "warmup": 100}
@@ -51,9 +51,14 @@ class Job(NamedTuple):
     seed: int
 
 
+def place(job: Job, folder: Path) -> Path:
+    """Return where the rows of a data set are kept."""
+    return folder / f"{job.family.replace(' ', '-')}-n{job.n}-{job.seed}.csv"
+
+
 def kept(job: Job, folder: Path) -> pd.DataFrame:
     """Return the rows of a data set, from the folder if they are there, else computed and kept."""
-    path = folder / f"{job.family.replace(' ', '-')}-n{job.n}-{job.seed}.csv"
+    path = place(job, folder)
     if not path.exists():
         write(path, one_set(job).to_csv(index=False))
     return pd.read_csv(path, keep_default_na=False, na_values=["nan", ""], dtype={"family": str})
@@ -129,6 +134,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=SETS, help=f"data sets of each family and n (default {SETS})")
     parser.add_argument("--out", type=Path, default=Path("docs/validation"), help="where the page goes")
     parser.add_argument("--work", type=Path, default=Path("out/model-choice"), help="keeps finished data sets")
+    parser.add_argument("--finished", action="store_true", help="sample nothing: the page of what is finished")
     arguments = parser.parse_args()
     for name in arguments.families:
         if name not in FAMILIES:
@@ -136,10 +142,15 @@ def main() -> None:
     for folder in (arguments.work, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job(name, n, seed) for name in arguments.families for n in arguments.n for seed in range(arguments.sets)]
-    rows = pd.concat(every(partial(kept, folder=arguments.work), jobs, "data sets"), ignore_index=True)
+    if arguments.finished:
+        jobs = [job for job in jobs if place(job, arguments.work).exists()]
+    if not jobs:
+        raise InputError(f"--work={arguments.work}: no data set is finished there")
+    run = partial(kept, folder=arguments.work)
+    rows = pd.concat(map(run, jobs) if arguments.finished else every(run, jobs, "data sets"), ignore_index=True)
     order = {name: i for i, name in enumerate(FAMILIES)}
     rows = rows.sort_values(["family", "n", "seed", "size"], key=lambda c: c.map(order) if c.name == "family" else c)
-    families = [FAMILIES[name] for name in arguments.families]
+    families = [FAMILIES[name] for name in dict.fromkeys(rows["family"])]
     write(arguments.out / "MODEL_CHOICE.md", page(rows, families, SETTINGS))
     told = rows.assign(**{c: rows[c].fillna("").ne("").astype(int) for c in rows if c.startswith("flags of")})
     write(arguments.out / "MODEL_CHOICE.csv", told.to_csv(index=False, float_format="%.6g"))
