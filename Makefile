@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help env lock study test quick lint bench catalogue clean
-.PHONY: validate-wbic validate-learning-curve validate-published validate-model-choice
+.PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: lock-bench bench-evidence
 PYTHON ?= python3
@@ -67,6 +67,9 @@ validate-published: $(READY) ## published numbers, recomputed; writes docs/valid
 
 validate-model-choice: $(READY) ## how often F, WBIC, sBIC, BIC, WAIC, LOO pick the true size; writes docs/validation/MODEL_CHOICE.md
 	$(BIN)/python benchmarks/validate_model_choice.py
+
+validate-routes: $(READY) ## every route to the free energy against every other; writes docs/validation/ROUTES.md
+	$(BIN)/python benchmarks/validate_routes.py
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py

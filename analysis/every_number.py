@@ -18,13 +18,13 @@ from singular.analysis.estimate import Estimate
 from singular.analysis.free_energy import METHODS, free_energy
 from singular.analysis.moved_prior import Moved, moved_free_energies
 from singular.analysis.penalised import bic, laplace
-from singular.analysis.recognised import problem_behind
 from singular.analysis.regression_coefficient import GRID, WIDTH
 from singular.analysis.summary import COLUMNS as SUMMARY
 from singular.analysis.summary import summary
 from singular.analysis.wbic_offset import adjusted_wbic, wbic_offset
 from singular.errors import InputError
 from singular.posteriors.quadrature import Exact, quadrature
+from singular.posteriors.recognised import problem_behind
 
 if TYPE_CHECKING:
     import xarray as xr

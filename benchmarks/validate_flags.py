@@ -24,7 +24,7 @@ from singular import __version__
 from singular.posteriors.store import write
 
 WRONG = 4.0
-DEFAULT_SEEDS, STARVED_SEEDS = 16, 4
+DEFAULT_SEEDS, STARVED_SEEDS = 10, 3
 FIRST_SEED = 1000
 """The limits were chosen on seeds below this."""
 FLAGGED_MODELS = (*MODELS, "two-wells")

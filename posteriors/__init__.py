@@ -1,11 +1,12 @@
 """Every way to get a tempered posterior, the exact oracles beside it, and the store."""
 
 from singular.posteriors.ladder import ladder, wbic_beta
-from singular.posteriors.layout import problem_of, rung
+from singular.posteriors.layout import rung
 from singular.posteriors.local_exact import local_quadrature, monomial_local_coefficient, quadratic_local_coefficient
 from singular.posteriors.localise import LocalProblem, localise
 from singular.posteriors.precision import x64
 from singular.posteriors.quadrature import Exact, population, quadrature
+from singular.posteriors.recognised import problem_behind, problem_of
 from singular.posteriors.smc import SequentialMonteCarlo, smc
 from singular.posteriors.store import load, save
 from singular.posteriors.temper import temper
@@ -21,6 +22,7 @@ __all__ = [
     "localise",
     "monomial_local_coefficient",
     "population",
+    "problem_behind",
     "problem_of",
     "quadratic_local_coefficient",
     "quadrature",

@@ -12,7 +12,6 @@ import xarray as xr
 from numpyro import handlers
 
 from singular.errors import InputError, unknown_name
-from singular.models.catalogue import MODELS
 from singular.models.density import Traced, hoist, map_rows
 from singular.models.problem import Problem
 from singular.posteriors.exchange import Record
@@ -128,18 +127,6 @@ def rung(ladder: xr.DataTree, which: float | str, problem: Problem | None = None
         xr.Dataset({k: (_dims(k, v, 2), v) for k, v in values.items()}, coords=dict(tree["sample_stats"].coords))
     )
     return tree
-
-
-def problem_of(ladder: xr.DataTree) -> Problem | None:
-    """Return the catalogue problem a ladder was sampled from, made anew from its name, n and seed.
-
-    None if the ladder is of a user's model, or if the data so made are not those it was sampled with.
-    """
-    name, n, seed = (ladder.attrs.get(key) for key in ("problem", "n", "seed"))
-    if not isinstance(name, str) or name not in MODELS or n is None or seed is None:
-        return None
-    problem = Problem.from_model(MODELS[name], int(n), int(seed))
-    return problem if problem.data_hash == ladder.attrs.get("data_hash") else None
 
 
 def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

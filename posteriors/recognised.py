@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from singular.analysis.draws import sample_stat
 from singular.errors import InputError
 from singular.models import catalogue, real
 from singular.models.density import map_rows
-from singular.posteriors.layout import problem_of
+from singular.models.problem import Problem
 from singular.posteriors.precision import x64
 from singular.posteriors.unconstrained import unconstrained
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from singular.models.problem import Problem
 
 COMPARED = 4
 """Draws at which a problem's densities are held against those stored with the ladder."""
@@ -47,15 +44,16 @@ def problem_behind(ladder: xr.DataTree) -> tuple[Problem | None, str]:
     InputError
         If the ladder cannot be read.
     """
-    name = ladder.attrs.get("problem")
-    problem = problem_of(ladder)
-    if problem is None and name in real.NAMES:
-        candidate = real.problem(str(name))
-        problem = candidate if candidate.data_hash == ladder.attrs.get("data_hash") else None
-    if problem is None and (name in catalogue.MODELS or name in real.NAMES):
-        return None, f"{name!r} is a known name, but its data are not those of the ladder"
-    if problem is None:
+    name, n, seed = (ladder.attrs.get(key) for key in ("problem", "n", "seed"))
+    if not isinstance(name, str) or (name not in catalogue.MODELS and name not in real.NAMES):
         return None, f"{name!r} is no catalogue model and no shipped data set"
+    problem = None
+    if name in real.NAMES:
+        problem = real.problem(name)
+    elif n is not None and seed is not None:
+        problem = Problem.from_model(catalogue.MODELS[name], int(n), int(seed))
+    if problem is None or problem.data_hash != ladder.attrs.get("data_hash"):
+        return None, f"{name!r} is a known name, but its data are not those of the ladder"
     try:
         same = _same_densities(ladder, problem)
     except InputError as error:  # a site was not kept
@@ -65,13 +63,18 @@ def problem_behind(ladder: xr.DataTree) -> tuple[Problem | None, str]:
     return problem, ""
 
 
+def problem_of(ladder: xr.DataTree) -> Problem | None:
+    """Return the problem that a ladder was sampled from, or None if it is not to be had: see `problem_behind`."""
+    return problem_behind(ladder)[0]
+
+
 def _same_densities(ladder: xr.DataTree, problem: Problem) -> bool:
     """Hold prior and likelihood at the first draws at β = 1 against what is stored of them."""
     z = unconstrained(ladder, problem, 1.0)[0, :COMPARED]
     with x64():
         found = map_rows(problem.parts.split, z)
-    stored = [sample_stat(ladder, name) for name in ("log_prior", "nll")]
+    stats = ladder["sample_stats"].dataset
     return all(
-        variable is None or np.allclose(values, variable.sel(beta=1.0).values[0, :COMPARED], rtol=TOLERANCE)
-        for values, variable in zip(found, stored, strict=True)
+        name not in stats or np.allclose(values, stats[name].sel(beta=1.0).to_numpy()[0, :COMPARED], rtol=TOLERANCE)
+        for name, values in zip(("log_prior", "nll"), found, strict=True)
     )

@@ -12,9 +12,9 @@ from singular import analysis, models, posteriors
 from singular.analysis.every_number import COLUMNS, every_number, exact_at
 from singular.analysis.moved_prior import moved_free_energies
 from singular.analysis.number_tables import coefficient_picture, heading, shown_comparison, shown_numbers
-from singular.analysis.recognised import problem_behind
 from singular.models.scaled_prior import scaled_prior
 from singular.posteriors import store
+from singular.posteriors.recognised import problem_behind
 
 SAMPLED = {"chains": 2, "draws": 60, "warmup": 60, "progress": False}
 
