@@ -142,6 +142,7 @@ def main() -> None:
     for folder in (arguments.work, arguments.out):
         folder.mkdir(parents=True, exist_ok=True)
     jobs = [Job(name, n, seed) for name in arguments.families for n in arguments.n for seed in range(arguments.sets)]
+    planned = len(jobs)
     if arguments.finished:
         jobs = [job for job in jobs if place(job, arguments.work).exists()]
     if not jobs:
@@ -151,7 +152,7 @@ def main() -> None:
     order = {name: i for i, name in enumerate(FAMILIES)}
     rows = rows.sort_values(["family", "n", "seed", "size"], key=lambda c: c.map(order) if c.name == "family" else c)
     families = [FAMILIES[name] for name in dict.fromkeys(rows["family"])]
-    write(arguments.out / "MODEL_CHOICE.md", page(rows, families, SETTINGS))
+    write(arguments.out / "MODEL_CHOICE.md", page(rows, families, SETTINGS, planned))
     told = rows.assign(**{c: rows[c].fillna("").ne("").astype(int) for c in rows if c.startswith("flags of")})
     write(arguments.out / "MODEL_CHOICE.csv", told.to_csv(index=False, float_format="%.6g"))
     picture(rows, families).savefig(arguments.out / "MODEL_CHOICE.png")

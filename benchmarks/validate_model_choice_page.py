@@ -21,8 +21,12 @@ def wrapped(text: str) -> str:
     return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
-def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, int]) -> str:
-    """Return MODEL_CHOICE.md."""
+def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, int], planned: int) -> str:
+    """Return MODEL_CHOICE.md; ``planned`` is how many data sets it is to hold once all are done."""
+    done = len(rows[tables.SAME_SET].drop_duplicates())
+    unfinished = (
+        f"**Not finished: {done} of {planned} data sets. The same command goes on.**\n\n" if done < planned else ""
+    )
     truths = {family.name: family.truth for family in families}
     chosen = tables.picks(rows, truths)
     moved = tables.prior_choices(rows, truths)
@@ -32,7 +36,7 @@ def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, 
 Made by `make validate-model-choice` with singular {__version__}; the numbers of every data set are in
 [MODEL_CHOICE.csv](MODEL_CHOICE.csv), where a 1 under `flags of …` says that there is one.
 
-## What was done
+{unfinished}## What was done
 
 Each data set comes from one size of its family, and every size is fitted to it. F (the negative log evidence, by
 MBAR), WBIC, WAIC and LOO (by Pareto smoothed importance sampling) of one size come from one ladder of {ladders}, its
@@ -87,14 +91,16 @@ margin is within {tables.TIE:g} of its errors of a tie. BIC and sBIC have no Mon
 
 {printed(tables.tie_table(chosen))}
 
+{_tie_sentence(chosen)}
+
 {_exact(rows, truths)}
 ## How the choice moves with the prior
 
 The scales of all priors that have one are halved and doubled, by reweighting the draws at β = 1
 (`analysis.prior_sensitivity`); Dirichlet weights are left alone. Counted are data sets on which F would pick another
-size then. A choice is flagged where the reweighting of any of its sizes is (Pareto k̂ above 0.7, or too few effective
-draws): then the other prior should be sampled itself. It is close where the two best sizes lie within {tables.TIE:g}
-joint errors of a tie under the other prior.
+size then. A choice is flagged where the reweighting of any of its sizes is (Pareto k̂ above 0.7, too few effective
+draws, or an error that is not to be trusted): then the other prior should be sampled itself. It is close where the two
+best sizes lie within {tables.TIE:g} joint errors of a tie under the other prior.
 
 {printed(tables.prior_table(moved))}
 
@@ -208,6 +214,16 @@ def _paired_sentence(chosen: pd.DataFrame) -> str:
 - less often than: {listed(behind)}."""
 
 
+def _tie_sentence(chosen: pd.DataFrame) -> str:
+    parts = []
+    for name in tables.CRITERIA:
+        own = chosen[(chosen["criterion"] == name) & (chosen["error"] > 0)]
+        if len(own):
+            tied = int((own["margin"] <= tables.TIE * own["error"]).sum())
+            parts.append(f"{name} on {tied} of {len(own)}")
+    return wrapped(f"Within {tables.TIE:g} errors of a tie, over all families and n: {', '.join(parts)}.")
+
+
 def _exact(rows: pd.DataFrame, truths: Mapping[str, int]) -> str:
     table = tables.exact_table(rows)
     if table.empty:
@@ -261,10 +277,15 @@ def _flags(rows: pd.DataFrame) -> str:
         hit = sampled[f"flags of {name}"].fillna("").astype(str) != ""
         return f"{int(hit.sum())}"
 
-    rest = sampled["flags of F"].fillna("").astype(str).map(lambda flags: [f for f in flags.split("; ") if f])
-    beyond = int(rest.map(lambda flags: any(not f.startswith(("ess", "rhat")) for f in flags)).sum())
-    return wrapped(f"""Of {len(sampled)} ladders, F is flagged on {counted("F")}. The limits, 400 effective draws
-and R̂ of 1.01 on every rung, are made for longer ladders than these; {beyond} have a flag of another kind.
+    flags = sampled["flags of F"].fillna("").astype(str).map(lambda told: [f" {f}" for f in told.split("; ") if f])
+    kinds = {"effective draws below 400": " ess ", "R̂ above 1.01": " rhat ", "too few round trips": " round trips "}
+    told = ", ".join(
+        f"{kind} on some rung on {int(flags.map(lambda own, sign=sign: any(sign in f for f in own)).sum())}"
+        for kind, sign in kinds.items()
+    ).replace("round trips on some rung", "round trips")
+    beyond = int(flags.map(lambda own: any(not any(sign in f for sign in kinds.values()) for f in own)).sum())
+    return wrapped(f"""Of {len(sampled)} ladders, F is flagged on {counted("F")}: {told}, something else on {beyond}.
+The limits are made for longer ladders than these.
 WAIC is flagged on {counted("WAIC")}, LOO on {counted("LOO")}, and BIC on {counted("BIC")}, for directions in
 which the data say less than the prior. The largest share of divergent steps on a ladder is
 {sampled["diverging"].max():.2g}. The maximum found for a larger model falls short of that of a smaller one by

@@ -221,12 +221,13 @@ class TestProgram:
     def test_the_page_tells_what_the_rows_hold(self, programs, families, measured):
         rows = pd.concat([measured, measured.assign(n=60)], ignore_index=True)
         both = [families.FAMILIES[name] for name in ("factor analysis", "tanh network")]
-        text = programs["validate_model_choice_page"].page(rows, both, {"chains": 2, "draws": 60, "warmup": 50})
+        text = programs["validate_model_choice_page"].page(rows, both, {"chains": 2, "draws": 60, "warmup": 50}, 8)
         chosen = programs["validate_model_choice_tables"].picks(rows, {f.name: f.truth for f in both})
         right = chosen[(chosen["criterion"] == "F") & (chosen["family"] == "factor analysis") & (chosen["n"] == 30)]
         assert (
             f"| factor analysis | 30 | 2 | {programs['validate_model_choice_tables'].share(right['right'].sum(), 2)}"
             in text
         )
+        assert "Not finished: 6 of 8 data sets" in text
         assert "## F from the ladders against the exact evidence" in text
         assert programs["validate_model_choice_picture"].picture(rows, both).axes
