@@ -103,7 +103,7 @@ by itself, read off by this package's `analysis.bridge`: it is shown, but is not
 
 def _peers(table: pd.DataFrame) -> str:
     names = table[is_peer(table)][["tool", "method"]].drop_duplicates().groupby("tool", sort=False)
-    return "; ".join(f"{TOOLS[tool].label} ({', '.join(part['method'])})" for tool, part in names)
+    return "; ".join(f"{TOOLS[tool].label} ({', '.join(part['method'])})" for tool, part in names) or "none"
 
 
 def _against(judged: pd.DataFrame) -> str:
