@@ -30,7 +30,6 @@ def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, 
     truths = {family.name: family.truth for family in families}
     chosen = tables.picks(rows, truths)
     moved = tables.prior_choices(rows, truths)
-    ladders = f"{settings['chains']} chains × {settings['draws']} draws after {settings['warmup']} of warm-up"
     return f"""# Model choice: which criterion finds the true size?
 
 Made by `make validate-model-choice` with singular {__version__}; the numbers of every data set are in
@@ -38,10 +37,7 @@ Made by `make validate-model-choice` with singular {__version__}; the numbers of
 
 {unfinished}## What was done
 
-Each data set comes from one size of its family, and every size is fitted to it. F (the negative log evidence, by
-MBAR), WBIC, WAIC and LOO (by Pareto smoothed importance sampling) of one size come from one ladder of {ladders}, its
-rungs placed by the pilot; BIC and sBIC, the singular BIC of Drton and Plummer (2017), come from the maximal
-likelihoods. The size whose criterion is least is picked. For one seed, a smaller n has the first rows of a larger one.
+{_method(settings)}
 
 {printed(_family_table(families))}
 
@@ -121,6 +117,14 @@ best sizes lie within {tables.TIE:g} joint errors of a tie under the other prior
 - Watanabe (2010), Asymptotic equivalence of Bayes cross validation and widely applicable information criterion in
   singular learning theory, J. Mach. Learn. Res. 11, 3571–3594
 """
+
+
+def _method(settings: Mapping[str, int]) -> str:
+    return wrapped(f"""Each data set comes from one size of its family, and every size is fitted to it. F (the negative
+log evidence, by MBAR), WBIC, WAIC and LOO (by Pareto smoothed importance sampling) of one size come from one ladder of
+{settings["chains"]} chains × {settings["draws"]} draws after {settings["warmup"]} of warm-up, its rungs placed by the
+pilot; BIC and sBIC, the singular BIC of Drton and Plummer (2017), come from the maximal likelihoods. The size whose
+criterion is least is picked. For one seed, a smaller n has the first rows of a larger one.""")
 
 
 def _family_table(families: Sequence[Family]) -> pd.DataFrame:
@@ -236,20 +240,18 @@ def _exact(rows: pd.DataFrame, truths: Mapping[str, int]) -> str:
         right = both[both["criterion"] == "exact F"].set_index(tables.SAME_SET).loc[known.index]
         own = both[both["criterion"] == "F"].set_index(tables.SAME_SET).loc[known.index]
         families = ", ".join(dict.fromkeys(known.index.get_level_values("family")))
-        told = wrapped(
-            f"Where all sizes have an exact evidence ({families}), F from the ladders and the exact F pick the same "
-            f"size on {int((known['F'] == known['exact F']).sum())} of {len(known)} data sets; the true size is picked "
-            f"on {int(own['right'].sum())} by the one and {int(right['right'].sum())} by the other."
-        )
+        same = int((known["F"] == known["exact F"]).sum())
+        sentence = f"""Where all sizes have an exact evidence ({families}), F from the ladders and the exact F pick the
+same size on {same} of {len(known)} data sets; the true size is picked on {int(own["right"].sum())} by the one and
+{int(right["right"].sum())} by the other."""
+        told = f"\n{wrapped(sentence)}\n"
     total, largest = int(table["ladders"].sum()), table["largest |z|"].max()
     return f"""## F from the ladders against the exact evidence
 
 Nats; z is the error in units of the claimed one. The largest |z| over all {total} ladders is {largest:.1f}.
 
 {printed(table)}
-
 {told}
-
 """
 
 
