@@ -47,9 +47,17 @@ class Draws:
         """The control variates of each rung."""
         if len(self.virials) < len(VIRIALS) or "dim" not in self.attrs:
             return [np.zeros((*self.nll.shape[:2], 0))] * self.betas.size
-        columns = [np.moveaxis(a, -1, 0) for a in (self.nll, *self.virials)]
+        log_prior, of_nll, of_prior = self.virials
         return [
-            virial_series(*rung, int(self.attrs["dim"])) for rung in zip(*columns, self.betas.tolist(), strict=True)
+            virial_series(
+                self.nll[..., i],
+                log_prior[..., i],
+                of_nll[..., i],
+                of_prior[..., i],
+                float(beta),
+                int(self.attrs["dim"]),
+            )
+            for i, beta in enumerate(self.betas)
         ]
 
     @cached_property
