@@ -63,7 +63,7 @@ def compared(name: str, n: int, folder: Path) -> pd.DataFrame:
     path = folder / f"{name}-n{n}.csv"
     if not path.exists():
         write(path, _compared(name, n).to_csv(index=False))
-    return pd.read_csv(path, keep_default_na=False, na_values=["nan"])
+    return pd.read_csv(path).fillna({"flags": ""})
 
 
 def _compared(name: str, n: int) -> pd.DataFrame:
@@ -84,6 +84,11 @@ def _compared(name: str, n: int) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(model=name, d=problem.dim, exact=exact)
 
 
+def known(exact: float) -> str:
+    """Return an exact value as text, empty where there is none."""
+    return "" if math.isnan(exact) else f"{exact:.3f}"
+
+
 def summarised(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each model: F by each route, and the pair that is furthest apart."""
     out = []
@@ -91,7 +96,7 @@ def summarised(rows: pd.DataFrame) -> pd.DataFrame:
         single, pairs = part[part["second"] == "exact"], part[part["second"] != "exact"]
         z = pairs["difference"] / pairs["error"]
         worst = pairs.loc[z.abs().idxmax()]
-        row: dict[str, object] = {"model": name, "d": int(part["d"].iloc[0]), "exact": f"{part['exact'].iloc[0]:.3f}"}
+        row: dict[str, object] = {"model": name, "d": int(part["d"].iloc[0]), "exact": known(part["exact"].iloc[0])}
         row |= {r.first: f"{r.value:.3f} ± {r.error:.3f}" for r in single.itertuples()}
         row |= {"furthest apart": f"{worst['first']}, {worst['second']}", "z": float(z.abs().max()),
                 "rms z": float(np.sqrt(np.mean(z**2))),
