@@ -42,6 +42,7 @@ def picture(table: pd.DataFrame) -> Figure:
             handles[name] = panel.plot(x, y, marker, color=colour, fillstyle=face, markersize=7, label=name)[0]
         panel.set(xscale="log", yscale="log", xlim=across, ylim=up)
         panel.set_title(f"{problem}, d = {part['d'].iloc[0]}", fontsize=9)
+        panel.tick_params(labelbottom=True)  # the panels of the last row may be empty
     for panel in panels[len(problems) :]:
         panel.axis("off")
     panels[len(problems)].legend(handles=list(handles.values()), loc="center", fontsize=8, frameon=False)

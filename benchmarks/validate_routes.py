@@ -63,7 +63,7 @@ def compared(name: str, n: int, folder: Path) -> pd.DataFrame:
     path = folder / f"{name}-n{n}.csv"
     if not path.exists():
         write(path, _compared(name, n).to_csv(index=False))
-    return pd.read_csv(path).fillna({"flags": ""})
+    return pd.read_csv(path, dtype={"flags": str}).fillna({"flags": ""})
 
 
 def _compared(name: str, n: int) -> pd.DataFrame:
