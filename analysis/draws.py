@@ -61,13 +61,19 @@ class Draws:
         ]
 
     @cached_property
-    def every_control(self) -> Controls | None:
-        """The control variates of all rungs; None if there are none, or too few rounds for so many."""
-        return gathered(self._series)
+    def _controls(self) -> dict[tuple[int, ...], Controls | None]:
+        return {}
 
     def controls(self, *rungs: int) -> Controls | None:
-        """Return the control variates of the rungs at these positions; None as in `every_control`."""
-        return gathered([self._series[i] for i in rungs])
+        """Return the control variates of the rungs at these positions; None if there are none, or too few rounds."""
+        if rungs not in self._controls:
+            self._controls[rungs] = gathered([self._series[i] for i in rungs])
+        return self._controls[rungs]
+
+    @property
+    def every_control(self) -> Controls | None:
+        """The control variates of all rungs."""
+        return self.controls(*range(self.betas.size))
 
     def index(self, beta: float, argument: str = "beta") -> int:
         """Return the position of the rung at ``beta``.

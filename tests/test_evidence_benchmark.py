@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import numpyro
@@ -16,22 +14,16 @@ from scipy.stats import norm
 
 from singular import analysis, models, posteriors
 from singular.models.density import map_rows
+from tests.programs import imported
 
-PROGRAMS = Path(__file__).parent.parent / "benchmarks"
 PROBLEM = "reduced-rank-3-3-2-1"
 NAMES = ("evidence_page", "evidence_peers", "evidence_picture", "evidence_runs", "evidence_table", "evidence_tools")
 
 
 @pytest.fixture(scope="module")
 def programs():
-    before = set(sys.modules)
-    sys.path.insert(0, str(PROGRAMS))
-    try:
-        yield {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(PROGRAMS))
-        for name in {*NAMES, "replicates"} - before:
-            sys.modules.pop(name, None)
+    with imported(NAMES) as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,8 +12,8 @@ from scipy.stats import binomtest
 
 from singular.models.density import map_rows
 from singular.models.linear_networks.linear_truth import true_matrix
+from tests.programs import imported
 
-PROGRAMS = Path(__file__).parent.parent / "benchmarks"
 NAMES = ("validate_model_choice", "validate_model_choice_families", "validate_model_choice_tables",
          "validate_model_choice_page", "validate_model_choice_picture")  # fmt: skip
 TRUTHS = {"a": 1}
@@ -24,15 +21,8 @@ TRUTHS = {"a": 1}
 
 @pytest.fixture(scope="module")
 def programs():
-    before = set(sys.modules)
-    sys.path.insert(0, str(PROGRAMS))
-    try:
-        yield {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(PROGRAMS))
-        for name in set(sys.modules) - before:
-            if name.startswith("validate_model_choice") or name == "replicates":
-                sys.modules.pop(name)
+    with imported(NAMES) as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")

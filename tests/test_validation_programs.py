@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,8 +12,8 @@ from scipy.optimize import minimize
 from singular import models, posteriors
 from singular.models import catalogue, real
 from tests.oracles import negative_log_likelihood
+from tests.programs import imported
 
-PROGRAMS = Path(__file__).parent.parent / "benchmarks"
 NAMES = (
     "validate_wbic",
     "validate_learning_curve",
@@ -32,14 +29,8 @@ NAMES = (
 
 @pytest.fixture(scope="module")
 def programs():
-    before = set(sys.modules)
-    sys.path.insert(0, str(PROGRAMS))
-    try:
-        yield {name: importlib.import_module(name) for name in NAMES}
-    finally:
-        sys.path.remove(str(PROGRAMS))
-        for name in set(NAMES) - before:
-            sys.modules.pop(name, None)
+    with imported(NAMES) as modules:
+        yield modules
 
 
 @pytest.fixture(scope="module")
