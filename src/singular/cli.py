@@ -275,6 +275,104 @@ def compare(
             _print_table(*shown)
 
 
+@app.command()
+@guarded
+def export(
+    problem: Annotated[str, typer.Argument(help="A name that `singular models` lists.", metavar="PROBLEM")],
+    n: Size = 500,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated data.", min=0)] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the two files.")] = Path("exported"),
+    json: Json = False,
+) -> None:
+    """Write a problem for others to estimate on: data and one optimum in .npz, what they are in .json.
+
+    docs/SCORING.md shows the loss in a few lines of NumPy and of PyTorch, and what a
+    table of estimates looks like; `singular score` reads it.
+
+    Examples:
+
+        singular export tanh-2
+
+        singular export reduced-rank-3-3-2-1 --n 1000 --seed 3 --out problems
+
+        singular export galaxies-3 --json
+    """
+    from singular.analysis.exported import export as write_problem
+
+    written = write_problem(problem, n, seed, out)
+    if json:
+        typer.echo(written.description.read_text(encoding="utf-8"))
+        return
+    state = "unchanged" if written.unchanged else "written"
+    typer.echo(f"{state}: {written.arrays}   (data, optimum, points to check a loss at)")
+    typer.echo(f"{state}: {written.description}   (what they are, β, targets)")
+
+
+@app.command()
+@guarded
+def score(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Estimates made elsewhere, .csv or .json.", metavar="FILE...", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for tables, the picture and ladders; these are reused.")] = Path(
+        "out/score"
+    ),
+    chains: Chains = 4,
+    draws: Draws = 1000,
+    warmup: Warmup = 500,
+    reference_draws: Annotated[
+        int, typer.Option(help="Draws a chain of the long ladder that stands in where nothing is exact.", min=4)
+    ] = 4000,
+    ours: Annotated[bool, typer.Option("--ours/--no-ours", help="Our own ladders beside the estimates.")] = True,
+    exports: Annotated[
+        Path | None, typer.Option(help="Folder of exported problems: estimates are held at the optima written there.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="PNG file; score.png in OUT by default.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score estimates made elsewhere: bias, RMSE, coverage and cost by family, beside our own ladders.
+
+    A file has the columns problem, n, seed, target, value, error (empty where unknown),
+    and may have method, gradients and gamma. Targets: free_energy, wbic,
+    effective_learning_coefficient, excess_coefficient, local_learning_coefficient (with
+    gamma) and learning_coefficient, told in docs/SCORING.md. Each is held against its
+    exact value on the same data, at β = 1/log n.
+
+    Examples:
+
+        singular score estimates.csv
+
+        singular score sgld.csv smc.json --exports exported --picture score.png
+
+        singular score estimates.csv --no-ours --json
+    """
+    from singular.analysis.score_table import shown_score
+    from singular.analysis.scoring import score as scored
+
+    result = scored(
+        files,
+        out,
+        chains=chains,
+        draws=draws,
+        warmup=warmup,
+        ours=ours,
+        reference_draws=reference_draws,
+        exports=exports,
+        picture=picture,
+        progress=not (quiet or json),
+        report=None if quiet or json or not sys.stderr.isatty() else _status,
+    )
+    if json:
+        _print_json(result.rows)
+        return
+    for shown in shown_score(result):
+        _print_table(*shown)
+    typer.echo(f"rows, families, problems: {result.out}/*.csv")
+    typer.echo(f"picture: {result.picture}")
+
+
 def _version(show: bool) -> None:
     if show:
         from singular import __version__
