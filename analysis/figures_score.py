@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from singular.analysis.figures import (
     finish,
     new_figure,
 )
-from singular.analysis.score import EVERY, LEVELS
+from singular.analysis.score import EVERY, LEVELS, grouped
 from singular.analysis.submission import OURS
 from singular.analysis.targets import TARGETS
 
@@ -72,7 +72,7 @@ def score_figure(rows: pd.DataFrame, families: pd.DataFrame) -> Figure:
     return figure
 
 
-def _style(method: str, methods: list[str]) -> dict[str, str]:
+def _style(method: str, methods: list[str]) -> dict[str, Any]:
     if method == OURS:
         return {"color": BLACK, "marker": "o"}
     place = methods.index(method)
@@ -89,11 +89,11 @@ def _lanes(own: pd.DataFrame, methods: list[str]) -> tuple[list[str], dict[tuple
 def _draw_errors(axes: Axes, own: pd.DataFrame, sums: pd.DataFrame, methods: list[str]) -> None:
     names, heights = _lanes(own, methods)
     axes.axvline(0.0, color=GREY, lw=1.0, zorder=1)
-    for (family, method), group in own.groupby(["family", "method"], sort=False):
-        at = heights[str(family), str(method)]
-        colour = _style(str(method), methods)["color"]
+    for (family, method), group in grouped(own, ["family", "method"]):
+        at = heights[family, method]
+        colour = _style(method, methods)["color"]
         axes.plot(group["difference"], np.full(len(group), at), ".", color=colour, alpha=0.25, ms=5, zorder=2)
-    for _, row in sums.loc[sums["family"] != EVERY].iterrows():
+    for row in sums.loc[sums["family"] != EVERY].to_dict("records"):
         error = np.nan_to_num(row["bias_mcse"])
         at = heights[row["family"], row["method"]]
         axes.errorbar(row["bias"], at, xerr=error, ms=5, capsize=3, zorder=3, **_style(row["method"], methods))
@@ -102,7 +102,7 @@ def _draw_errors(axes: Axes, own: pd.DataFrame, sums: pd.DataFrame, methods: lis
 
 def _draw_rmse(axes: Axes, own: pd.DataFrame, sums: pd.DataFrame, methods: list[str]) -> None:
     names, heights = _lanes(own, methods)
-    for _, row in sums.loc[sums["family"] != EVERY].iterrows():
+    for row in sums.loc[sums["family"] != EVERY].to_dict("records"):
         error = np.nan_to_num(row["rmse_mcse"])
         at = heights[row["family"], row["method"]]
         axes.errorbar(row["rmse"], at, xerr=error, ms=5, capsize=3, **_style(row["method"], methods))
@@ -129,14 +129,27 @@ def _draw_coverage(axes: Axes, sums: pd.DataFrame, methods: list[str]) -> None:
 def _draw_cost(axes: Axes, sums: pd.DataFrame, methods: list[str]) -> None:
     shown = sums.loc[(sums["family"] != EVERY) & (sums["gradients_per_row"] > 0) & (sums["rmse"] > 0)]
     if shown.empty:
-        axes.text(0.5, 0.5, "no gradients told", ha="center", va="center", color=GREY, transform=axes.transAxes)
+        axes.text(
+            0.5,
+            0.5,
+            "no gradients told, or no error at all",
+            ha="center",
+            va="center",
+            color=GREY,
+            transform=axes.transAxes,
+        )
         axes.set_xticks([])
         axes.set_yticks([])
         return
-    for _, row in shown.iterrows():
+    for row in shown.to_dict("records"):
         axes.plot(row["gradients_per_row"], row["rmse"], ls="", ms=6, **_style(row["method"], methods))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    for axis, values, scale, limits in (
+        (axes.xaxis, shown["gradients_per_row"], axes.set_xscale, axes.set_xlim),
+        (axes.yaxis, shown["rmse"], axes.set_yscale, axes.set_ylim),
+    ):
+        scale("log")
+        limits(10 ** np.floor(np.log10(values.min() * 0.99)), 10 ** np.ceil(np.log10(values.max() * 1.01)))
+        axis.set_minor_formatter("")
 
 
 def _name_lanes(axes: Axes, names: list[str], tell: bool) -> None:

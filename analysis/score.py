@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -29,12 +29,12 @@ Asked = tuple[str, int, int, str, float | None]
 """What has an exact value: problem, n, seed, target, γ."""
 
 
-def asked(row: Any) -> Asked:
+def asked(row: Mapping[Any, Any]) -> Asked:
     """Return what a row of a submission estimates.
 
     Examples
     --------
-    >>> asked(pd.Series({"problem": "product", "n": 50, "seed": 0, "target": "wbic", "gamma": math.nan}))
+    >>> asked({"problem": "product", "n": 50, "seed": 0, "target": "wbic", "gamma": math.nan})
     ('product', 50, 0, 'wbic', None)
     """
     gamma = row["gamma"]
@@ -70,7 +70,7 @@ def joined(estimates: pd.DataFrame, exact: Mapping[Asked, ExactValue]) -> pd.Dat
         Tidy, columns `ROWS`: ``mcse`` is the claimed error, ``difference`` is value − exact and
         z = difference / √(mcse² + exact_error²), NaN where no error is claimed.
     """
-    values = [exact[asked(row)] for _, row in estimates.iterrows()]
+    values = [exact[asked(row)] for row in estimates.to_dict("records")]
     difference = np.array([e - float(v.value) for e, v in zip(estimates["value"], values, strict=True)])
     exact_error = np.array([v.error for v in values])
     error = estimates["error"].to_numpy(dtype=float)
@@ -98,13 +98,13 @@ def by_family(rows: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``quantity, family, method`` and what `scores` gives; targets in the order of `TARGETS`, all families last.
     """
-    several = rows.groupby("quantity")["family"].transform("nunique") > 1
-    return _grouped(pd.concat([rows, rows.loc[several].assign(family=EVERY)]), ["quantity", "family", "method"])
+    several = [rows.loc[rows["quantity"] == quantity, "family"].nunique() > 1 for quantity in rows["quantity"]]
+    return _table(pd.concat([rows, rows.loc[several].assign(family=EVERY)]), ["quantity", "family", "method"])
 
 
 def by_problem(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the score of each problem of one size: ``quantity, problem, n, gamma, method`` and `scores` over seeds."""
-    return _grouped(rows, ["quantity", "problem", "n", "gamma", "method"])
+    return _table(rows, ["quantity", "problem", "n", "gamma", "method"])
 
 
 def scores(rows: pd.DataFrame) -> dict[str, float]:
@@ -130,7 +130,8 @@ def scores(rows: pd.DataFrame) -> dict[str, float]:
     z = rows["z"].to_numpy(dtype=float)
     z = z[~np.isnan(z)]
     rmse = math.sqrt(np.mean(off**2))
-    told = rows["gradients"].dropna()
+    told = rows["gradients"].dropna().to_numpy(dtype=float)
+    claimed = rows["mcse"].dropna().to_numpy(dtype=float)
     found = {
         "count": len(off),
         "bias": float(off.mean()),
@@ -138,7 +139,7 @@ def scores(rows: pd.DataFrame) -> dict[str, float]:
         "rmse": rmse,
         "rmse_mcse": _standard_error(off**2) / (2 * rmse) if rmse > 0 else 0.0 * _standard_error(off),
         "claimed": len(z),
-        "median_error": float(rows["mcse"].median()),
+        "median_error": float(np.median(claimed)) if len(claimed) else math.nan,
         "rms_z": math.sqrt(np.mean(z**2)) if len(z) else math.nan,
     }
     for level in LEVELS:
@@ -189,11 +190,14 @@ def _joined_flags(flags: str, difference: float, error: float, z: float) -> str:
     return "; ".join(part for part in (flags, far) if part)
 
 
-def _grouped(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    found = [
-        {**dict(zip(keys, key, strict=True)), **scores(group)}
-        for key, group in rows.groupby(list(keys), sort=False, dropna=False)
-    ]
+def grouped(rows: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+    """Yield the values of the key columns and the rows that share them, in order of appearance."""
+    for key, group in rows.groupby(list(keys), sort=False, dropna=False):
+        yield cast("tuple[Any, ...]", key), group
+
+
+def _table(rows: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
+    found = [{**dict(zip(keys, key, strict=True)), **scores(group)} for key, group in grouped(rows, keys)]
     frame = pd.DataFrame(found)
     orders = {"quantity": list(TARGETS), "family": [*dict.fromkeys(f for f in rows["family"] if f != EVERY), EVERY]}
     return frame.sort_values(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -10,11 +12,13 @@ from singular.analysis.number_tables import Shown
 from singular.analysis.score import LEVELS
 from singular.analysis.scoring import Score
 from singular.analysis.submission import OURS
-from singular.analysis.tables import narrow, readable
+from singular.analysis.tables import digits, narrow, readable
 from singular.analysis.targets import LOCAL, TARGETS
 
 MOST_TOLD = 20
 """Estimates told one by one below the tables."""
+TOLD_ERROR = 1e-6
+"""Error of an exact value from which it is told."""
 HEADINGS = {"count": "rows", "rmse": "RMSE", "rms_z": "rms z", "median_error": "claimed ±", "gamma": "γ"}
 
 
@@ -36,16 +40,14 @@ def notes(rows: pd.DataFrame) -> list[str]:
     """
     lines = [
         f"* {row['problem']}, n = {row['n']}, seed {row['seed']}, {row['quantity']}, {row['method']}: {row['flags']}"
-        for _, row in rows.loc[rows["flags"] != ""].iterrows()
+        for row in rows.loc[rows["flags"] != ""].to_dict("records")
     ]
     if len(lines) > MOST_TOLD:
         lines = [*lines[:MOST_TOLD], f"* and {len(lines) - MOST_TOLD} more: column flags of rows.csv"]
-    uncertain = rows.loc[rows["exact_error"] > 0].drop_duplicates(["quantity", "exact_route"])
-    for target, own in uncertain.groupby("quantity", sort=False):
-        every = rows.loc[(rows["quantity"] == target) & (rows["exact_error"] > 0)]
-        routes = " | ".join(own["exact_route"])
+    for target, own in rows.loc[rows["exact_error"] > TOLD_ERROR].groupby("quantity", sort=False):
+        routes = " | ".join(dict.fromkeys(own["exact_route"]))
         lines.append(
-            f"{target}: exact values have errors up to {every['exact_error'].max():.1g}, counted in z, by: {routes}"
+            f"{target}: exact values have errors up to {own['exact_error'].max():.1g}, counted in z, by: {routes}"
         )
     if OURS in set(rows["method"]):
         lines.append(f"{OURS} is our own ladder on the same data; its gradients serve all targets of a problem at once")
@@ -58,17 +60,16 @@ def _targets(score: Score) -> list[str]:
 
 def _table(frame: pd.DataFrame, target: str, keys: list[str]) -> Shown:
     own = frame.loc[frame["quantity"] == target].reset_index(drop=True)
+    records = own.to_dict("records")
     shown = own[keys].assign(
         count=own["count"],
-        bias=own["bias"],
-        bias_mcse=own["bias_mcse"],
-        rmse=own["rmse"],
-        rmse_mcse=own["rmse_mcse"],
+        bias=[_with_error(row, "bias") for row in records],
+        rmse=[_with_error(row, "rmse") for row in records],
         median_error=[_short(value) for value in own["median_error"]],
         rms_z=[_short(value) for value in own["rms_z"]],
     )
     for level in LEVELS:
-        shown[f"in {level} %"] = [_share(row, level) for _, row in own.iterrows()]
+        shown[f"in {level} %"] = [_share(row, level) for row in records]
     shown["gradients a row"] = [_short(value, 3) for value in own["gradients_per_row"]]
     if "gamma" in keys:
         shown["gamma"] = [f"{value:g}" for value in own["gamma"]]
@@ -78,11 +79,19 @@ def _table(frame: pd.DataFrame, target: str, keys: list[str]) -> Shown:
     return Shown(title, *narrow(readable(shown).rename(columns=HEADINGS)))
 
 
+def _with_error(row: Mapping[Any, Any], name: str) -> str:
+    """Return a number ± its error; of one row, which has none, to the digits of the claimed error."""
+    value, error = row[name], row[f"{name}_mcse"]
+    if not math.isnan(error):
+        return f"{value:.{digits(error)}f} ± {error:.{digits(error)}f}"
+    return f"{value:.{digits(row['median_error'])}f}"
+
+
 def _short(value: float, figures: int = 2) -> str:
     return "" if math.isnan(value) else f"{value:.{figures}g}"
 
 
-def _share(row: pd.Series, level: int) -> str:
+def _share(row: Mapping[Any, Any], level: int) -> str:
     share, low, high = (row[f"coverage_{level}{end}"] for end in ("", "_low", "_high"))
     if math.isnan(share):
         return ""

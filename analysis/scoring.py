@@ -16,7 +16,7 @@ from singular.analysis import cases
 from singular.analysis.exported import exported_optimum, stem
 from singular.analysis.figures import png
 from singular.analysis.figures_score import score_figure
-from singular.analysis.score import Asked, asked, by_family, by_problem, joined
+from singular.analysis.score import Asked, asked, by_family, by_problem, grouped, joined
 from singular.analysis.study import check_target
 from singular.analysis.submission import OURS, read_submissions
 from singular.analysis.targets import (
@@ -161,13 +161,13 @@ def score(
     long = Ladders(ladders, cases.Settings(LONG_CHAINS, reference_draws, LONG_WARMUP, LONG_SEED), "long-", progress)
     exact: dict[Asked, ExactValue] = {}
     lines: list[dict[str, Any]] = []
-    subjects = list(estimates.groupby(["problem", "n", "seed"], sort=False))
+    subjects = list(grouped(estimates, ["problem", "n", "seed"]))
     for count, ((name, n, seed), rows) in enumerate(subjects, 1):
         if report is not None:
             report(f"[{count}/{len(subjects)}] {name}, n = {n}, seed {seed}")
-        subject = _Subject(str(name), int(n), int(seed), exports)
+        subject = _Subject(name, n, seed, exports)
         sources: dict[Asked, str] = {}
-        for _, row in rows.iterrows():
+        for row in rows.to_dict("records"):
             sources.setdefault(asked(row), str(row["source"]))
         for key, source in sources.items():
             exact[key] = _exact(subject, key, source, long)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,6 @@ from singular.posteriors.localise import localise
 from singular.posteriors.quadrature import quadrature
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
     from singular.analysis.estimate import Estimate
@@ -208,20 +207,20 @@ def _own_exact(problem: Problem, target: str, point: np.ndarray) -> ExactValue |
     beta = wbic_beta(problem.n)
     route = problem.model.integral.route
     if target == "free_energy":
-        return ExactValue(float(top["free_energy"]), float(top["error_free_energy"]), route)
+        return ExactValue(top["free_energy"], top["error_free_energy"], route)
     if target == "wbic":
-        return ExactValue(float(low["mean_nll"]), float(low["error_mean_nll"]), route)
+        return ExactValue(low["mean_nll"], low["error_mean_nll"], route)
     if target == "excess_coefficient":
-        excess = beta * (float(low["mean_nll"]) - nll_at(problem, point))
-        return ExactValue(excess, beta * float(low["error_mean_nll"]), route)
-    return ExactValue(float(low[target]), float(low[f"error_{target}"]), route)
+        excess = beta * (low["mean_nll"] - nll_at(problem, point))
+        return ExactValue(excess, beta * low["error_mean_nll"], route)
+    return ExactValue(low[target], low[f"error_{target}"], route)
 
 
 @lru_cache(maxsize=8)
-def _oracle(problem: Problem) -> tuple[pd.Series[Any], pd.Series[Any]]:
+def _oracle(problem: Problem) -> list[dict[str, float]]:
     """Return the exact numbers at β = 1 and at 1/log n; kept, for a problem is asked for several targets."""
-    exact = quadrature(problem, [1.0, wbic_beta(problem.n)])
-    return exact.frame.iloc[0], exact.frame.iloc[1]
+    frame = quadrature(problem, [1.0, wbic_beta(problem.n)]).frame
+    return [{str(k): float(v) for k, v in row.items()} for row in frame.to_dict("records")]
 
 
 def _local_exact(problem: Problem, gamma: float, point: np.ndarray) -> ExactValue | None:
