@@ -13,6 +13,7 @@ from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
+from singular.analysis.exported import Exported, export
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
 from singular.analysis.joint import covariance
@@ -22,22 +23,29 @@ from singular.analysis.penalised import bic, laplace
 from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
 from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
+from singular.analysis.scoring import Score, score
 from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
 from singular.analysis.smc import free_energy_smc
+from singular.analysis.submission import read_submissions
 from singular.analysis.summary import summary
+from singular.analysis.targets import TARGETS, ExactValue, exact_target
 from singular.analysis.volume import Volume, volume
 from singular.analysis.volume_law import Growth, growth
 from singular.analysis.wbic import wbic
 from singular.analysis.wbic_offset import adjusted_wbic, wbic_offset
 
 __all__ = [
+    "TARGETS",
     "AcrossDataSets",
     "Asymptotics",
     "Criterion",
     "Estimate",
     "EveryNumber",
+    "ExactValue",
+    "Exported",
     "Growth",
     "OverDataSets",
+    "Score",
     "Volume",
     "adjusted_wbic",
     "bic",
@@ -53,9 +61,11 @@ __all__ = [
     "every_number",
     "evidence_increments",
     "evidence_slope",
+    "exact_target",
     "excess_coefficient",
     "excess_coefficient_curve",
     "excess_offset",
+    "export",
     "flags",
     "free_energy",
     "free_energy_curve",
@@ -78,9 +88,11 @@ __all__ = [
     "pointwise_log_likelihood",
     "prior_sensitivity",
     "prior_shift",
+    "read_submissions",
     "regression_contrast",
     "regression_learning_coefficient",
     "round_trips",
+    "score",
     "singular_bic",
     "singular_bics",
     "singular_fluctuation",

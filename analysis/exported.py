@@ -181,7 +181,7 @@ def exported_optimum(folder: Path | str, problem: Problem, name: str) -> np.ndar
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             held = {key: file[key] for key in file.files}
         optimum = np.asarray(held["optimum"], dtype=np.float64)
     except Exception as error:  # zipfile, NumPy and zlib each have their own errors for damage
