@@ -2,12 +2,13 @@
 .PHONY: help env lock study test quick lint bench catalogue clean
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
-.PHONY: lock-bench bench-evidence
+.PHONY: lock-bench bench-evidence lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
 BIN    := .venv/bin
 BENCH  := .venv-bench/.ready
+SCORE  := .venv-score/.ready
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-27s %s\n", $$1, $$2}'
@@ -92,6 +93,19 @@ lock-bench: | $(UV) ## pin what the evidence benchmark needs anew, beside the pi
 
 bench-evidence: $(BENCH) ## the evidence beside dynesty, jaxns, blackjax, NumPyro; writes docs/validation/EVIDENCE.md
 	.venv-bench/bin/python benchmarks/evidence.py
+
+$(SCORE): pyproject.toml requirements-score.lock | $(UV)
+	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-score
+	$(UV) pip sync -q --python .venv-score/bin/python --require-hashes requirements-score.lock
+	$(UV) pip install -q --python .venv-score/bin/python --no-deps --editable .
+	@touch $@
+
+lock-score: | $(UV) ## pin what the score of devinterp needs anew, beside the pins of `make lock`
+	$(UV) pip compile -q --universal --python-version 3.12 --extra score --constraints requirements.lock \
+	    --generate-hashes --no-emit-index-url --no-annotate pyproject.toml -o requirements-score.lock
+
+score-devinterp: $(SCORE) ## devinterp and lambda_hat's formula scored; writes docs/scores/DEVINTERP.md
+	.venv-score/bin/python benchmarks/score_devinterp.py
 
 catalogue: $(READY) ## write docs/catalogue, a page and a picture a model, from the models as they are
 	$(BIN)/python benchmarks/catalogue_pages.py --out docs/catalogue
