@@ -19,11 +19,14 @@ from singular.analysis.generalisation import generalisation_loss
 from singular.analysis.joint import covariance
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
+from singular.analysis.loss_traces import local_coefficient_from_losses
 from singular.analysis.penalised import bic, laplace
 from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
 from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
+from singular.analysis.richardson import richardson
 from singular.analysis.scoring import Score, score
+from singular.analysis.sgld_coefficient import Extrapolated, sgld_coefficient
 from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
 from singular.analysis.smc import free_energy_smc
 from singular.analysis.submission import read_submissions
@@ -43,6 +46,7 @@ __all__ = [
     "EveryNumber",
     "ExactValue",
     "Exported",
+    "Extrapolated",
     "Growth",
     "OverDataSets",
     "Score",
@@ -77,6 +81,7 @@ __all__ = [
     "laplace",
     "learning_coefficient",
     "learning_curve",
+    "local_coefficient_from_losses",
     "local_learning_coefficient",
     "localiser_pull",
     "log_likelihood_at",
@@ -91,8 +96,10 @@ __all__ = [
     "read_submissions",
     "regression_contrast",
     "regression_learning_coefficient",
+    "richardson",
     "round_trips",
     "score",
+    "sgld_coefficient",
     "singular_bic",
     "singular_bics",
     "singular_fluctuation",

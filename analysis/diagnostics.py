@@ -19,6 +19,7 @@ from singular.analysis.thresholds import (
     MINIMUM_SWAP_ACCEPTANCE,
     MINIMUM_TAIL,
 )
+from singular.analysis.unadjusted import unadjusted_flags
 
 if TYPE_CHECKING:
     from singular.analysis.mbar import Solution
@@ -231,4 +232,4 @@ def _ladder_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
     trips = round_trips(ladder)
     if trips is not None and draws.betas.size > 1:
         found += checks.round_trip_flags(trips)
-    return found
+    return found + unadjusted_flags(ladder, draws)

@@ -65,7 +65,12 @@ class Draws:
         return {}
 
     def controls(self, *rungs: int) -> Controls | None:
-        """Return the control variates of the rungs at these positions; None if there are none, or too few rounds."""
+        """Return the control variates of the rungs at these positions; None if there are none, or too few rounds.
+
+        None too for a sampler that rejects nothing: under its draws their mean is not 0.
+        """
+        if not int(self.attrs.get("adjusted", 1)):
+            return None
         if rungs not in self._controls:
             self._controls[rungs] = gathered([self._series[i] for i in rungs])
         return self._controls[rungs]

@@ -13,6 +13,7 @@ from singular.analysis.draws import Draws, read_draws, sample_stat
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.excess_coefficient import excess_coefficient
 from singular.analysis.thresholds import MAXIMUM_DRIFT, MAXIMUM_PULL
+from singular.analysis.unadjusted import step_bias
 from singular.errors import InputError
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
     Parameters
     ----------
     ladder : DataTree
-        Of ``problem``.
+        Of ``problem``, by NUTS or by a Langevin sampler.
     problem : LocalProblem
         From ``posteriors.localise``: centre z* and γ are its own.
     beta : float, optional
@@ -38,8 +39,10 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
     Estimate
         Dimensionless. Not λ: it is the excess form at one β, and the localiser lowers it. Where the
         potential is quadratic with curvatures h_i it is Σ ½ βnh_i/(βnh_i + γ), below d/2, and flat directions
-        add nothing. Flagged are a negative value, draws that left the centre, and an estimate that γ still
-        moves.
+        add nothing. nL_n(z*) is that of all data, so no noise of a minibatch enters it. The
+        ``discretisation_error`` of a sampler that rejects nothing is read off its draws (`unadjusted.step_bias`).
+        Flagged are a negative value with its likely cause, draws that left the centre, an estimate that γ still
+        moves, and a bias of the step that can be seen.
 
     Raises
     ------
@@ -57,7 +60,11 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
     target = f"beta (mean nll - nll at the centre) at beta={draws.betas[i]:.3g}, localised with gamma={problem.gamma:g}"
     found = [*excess.flags]
     if excess.value < 0:
-        found.append(f"negative ({excess.value:.2g}): the centre is no minimum of the loss near it")
+        found.append(
+            f"negative ({excess.value:.2g}): the centre is no minimum of the loss near it, and draws found lower ones"
+            if excess.value < -2 * excess.mcse
+            else f"negative ({excess.value:.2g}) within its error: too few draws, or hardly any parameters are seen"
+        )
     drift = float(squares.mean()) / problem.dim
     if drift > MAXIMUM_DRIFT:
         found.append(
@@ -69,7 +76,7 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
             f"the localiser holds the estimate: d/d(log gamma) = {pull.value:.2g}, more than {MAXIMUM_PULL:g} of it "
             f"(to first order gamma -> 0 gives {excess.value - pull.value:.2g}: take a smaller gamma)"
         )
-    return replace(excess, target=target, method="local", flags=tuple(found))
+    return replace(excess, target=target, method="local", discretisation_error=step_bias(draws, i), flags=tuple(found))
 
 
 def localiser_pull(ladder: xr.DataTree, problem: LocalProblem, beta: float | None = None) -> Estimate:

@@ -122,3 +122,11 @@ MINIMUM_ACCEPTANCE = 0.3
 """Share of moves accepted at a temperature below which the moves are flagged."""
 MINIMUM_EFFECTIVE_SHARE = 0.3
 """Effective share of the particles after a weighting below which the replicate is flagged."""
+
+# --- Langevin samplers -----------------------------------------------------------------------------------------------
+
+FAR_EXTRAPOLATION = 0.5
+"""Share of an extrapolated value by which the estimate at the smallest step may differ from it: further, the series in
+the step size is not seen to converge."""
+UNABLE = "unable to extrapolate"
+"""What the flags begin with that say so."""

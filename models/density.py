@@ -143,7 +143,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
     sites = _sites(model, args, kwargs)
     forward = partial(_forward, model, args, kwargs, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
-    parts = partial(_parts, model, args, kwargs, sites)
+    parts = partial(parts_of, model, args, kwargs, sites)
 
     def split(z):
         return parts(unravel(z))
@@ -323,7 +323,7 @@ def _unconstrained(params):
     return substitute_fn
 
 
-def _parts(model, args, kwargs, sites, params):
+def parts_of(model, args, kwargs, sites, params):
     """Return (log prior, nll) at unconstrained ``params``."""
     if sites.discrete:
         return _parts_enumerated(model, args, kwargs, sites, params)

@@ -1,6 +1,9 @@
 """Every way to get a tempered posterior, the exact oracles beside it, and the store."""
 
 from singular.posteriors.ladder import ladder, wbic_beta
+from singular.posteriors.langevin import langevin, sgld
+from singular.posteriors.langevin_exact import quadratic_sgld_coefficient, regression_sgld_coefficient
+from singular.posteriors.langevin_step import StepSize, langevin_step_size
 from singular.posteriors.layout import rung
 from singular.posteriors.local_exact import local_quadrature, monomial_local_coefficient, quadratic_local_coefficient
 from singular.posteriors.localise import LocalProblem, localise
@@ -16,7 +19,10 @@ __all__ = [
     "Exact",
     "LocalProblem",
     "SequentialMonteCarlo",
+    "StepSize",
     "ladder",
+    "langevin",
+    "langevin_step_size",
     "load",
     "local_quadrature",
     "localise",
@@ -25,9 +31,12 @@ __all__ = [
     "problem_behind",
     "problem_of",
     "quadratic_local_coefficient",
+    "quadratic_sgld_coefficient",
     "quadrature",
+    "regression_sgld_coefficient",
     "rung",
     "save",
+    "sgld",
     "smc",
     "temper",
     "unconstrained",

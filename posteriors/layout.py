@@ -22,15 +22,8 @@ LEADING = ("chain", "draw", "beta")
 
 
 def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, complete, keep) -> xr.DataTree:
-    """Lay out one run; ``record`` has rows (chain, draw, rung)."""
-    points, (chains, draws, _) = record.points, record.replica.shape
-    coords = {
-        "chain": np.arange(chains),
-        "draw": np.arange(draws),
-        "beta": np.asarray(grid, dtype=float),
-    }
-    sites = constrain(problem, points.z, keep)
-    posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
+    """Lay out one run of the ladder; ``record`` has rows (chain, draw, rung)."""
+    points = record.points
     stats = {
         "nll": points.nll,
         "log_prior": points.log_prior,
@@ -42,36 +35,62 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, comp
         "replica": record.replica,
     }
     stats["diverging"] = stats["diverging"].astype(bool)
+    attributes = {"sampler": "replica-exchange NUTS", "sampler_seed": seed, "complete": int(complete), **cost}
+    return lay_out(problem, grid, points.z, stats, step_size, settings, attributes, keep)
+
+
+def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None) -> xr.DataTree:
+    """Lay out draws on the rungs of ``grid``.
+
+    Parameters
+    ----------
+    problem : Problem
+    grid : (beta,) float
+    z : (chain, draw, beta, d) float
+        On the unconstrained space.
+    stats : name -> (chain, draw, beta) array
+    step_size : (chain, beta) float
+    settings : dict
+        Kept as JSON.
+    attributes : dict
+        Of this run: sampler, seed, cost.
+    keep : sequence of str, optional
+        Sites to keep; all if None.
+    """
+    coords = {
+        "chain": np.arange(z.shape[0]),
+        "draw": np.arange(z.shape[1]),
+        "beta": np.asarray(grid, dtype=float),
+    }
+    sites = constrain(problem, z, keep)
+    posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
     sample_stats = xr.Dataset({k: (LEADING, v) for k, v in stats.items()}, coords=coords)
     sample_stats["step_size"] = (("chain", "beta"), step_size)
     observed, constant = data_of(problem)
-    tree = xr.DataTree.from_dict(
-        {
-            "/posterior": posterior,
-            "/sample_stats": sample_stats,
-            "/prior": posterior.isel(beta=0, drop=True),
-            "/observed_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in observed.items()}),
-            "/constant_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in constant.items()}),
-        }
-    )
-    attributes = {
+    groups = {
+        "/posterior": posterior,
+        "/sample_stats": sample_stats,
+        "/observed_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in observed.items()}),
+        "/constant_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in constant.items()}),
+    }
+    if grid[0] == 0.0:
+        groups["/prior"] = posterior.isel(beta=0, drop=True)
+    tree = xr.DataTree.from_dict(groups)
+    about = {
         "problem": problem.name,
         "n": problem.n,
         "dim": problem.dim,
-        "sampler": "replica-exchange NUTS",
-        "sampler_seed": seed,
         "data_hash": problem.data_hash,
         "settings": json.dumps(settings),
         "versions": json.dumps({**{p: version(p) for p in PACKAGES}, "python": platform.python_version()}),
-        "complete": int(complete),
-        **cost,
+        **attributes,
     }
     beta_wbic = [float(b) for b in grid if problem.n >= 3 and np.isclose(b, 1 / np.log(problem.n), rtol=1e-9)]
     if beta_wbic:
-        attributes["wbic_beta"] = beta_wbic[0]
+        about["wbic_beta"] = beta_wbic[0]
     if problem.seed is not None:
-        attributes["seed"] = problem.seed
-    tree.attrs.update(attributes)
+        about["seed"] = problem.seed
+    tree.attrs.update(about)
     return tree
 
 
