@@ -63,7 +63,7 @@ def score_figure(rows: pd.DataFrame, families: pd.DataFrame) -> Figure:
         _draw_rmse(cells[place, 1], own, sums, methods)
         finish(cells[place, 1], "RMSE", f"RMSE{units}")
         _draw_coverage(cells[place, 2], sums, methods)
-        finish(cells[place, 2], "Coverage of claimed errors", "nominal", "share that holds the exact value")
+        finish(cells[place, 2], "Coverage of claimed errors, all families", "nominal", "share that holds the exact")
         _draw_cost(cells[place, 3], sums, methods)
         finish(cells[place, 3], "RMSE against cost", "gradients of the whole loss, per estimate", f"RMSE{units}")
     handles = [cells[0, 2].plot([], [], ls="", label=m, **_style(m, methods))[0] for m in methods]
