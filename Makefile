@@ -2,7 +2,7 @@
 .PHONY: help env lock study test quick lint bench catalogue clean
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
-.PHONY: lock-bench bench-evidence lock-score score-devinterp
+.PHONY: lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -71,6 +71,9 @@ validate-model-choice: $(READY) ## how often F, WBIC, sBIC, BIC, WAIC, LOO pick 
 
 validate-routes: $(READY) ## every route to the free energy against every other; writes docs/validation/ROUTES.md
 	$(BIN)/python benchmarks/validate_routes.py
+
+study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writes docs/studies/SGLD.md
+	$(BIN)/python benchmarks/sgld_study.py
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py

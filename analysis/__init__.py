@@ -25,6 +25,7 @@ from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
 from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
 from singular.analysis.richardson import richardson
+from singular.analysis.sampler_comparison import compare_samplers
 from singular.analysis.scoring import Score, score
 from singular.analysis.sgld_coefficient import Extrapolated, sgld_coefficient
 from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
@@ -55,6 +56,7 @@ __all__ = [
     "bic",
     "bridge",
     "coefficient_table",
+    "compare_samplers",
     "covariance",
     "criteria",
     "cross_validation",

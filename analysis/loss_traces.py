@@ -92,7 +92,10 @@ def local_coefficient_from_losses(
     scale = n * beta
     mean = float(values.mean())
     found = ["the bias of the sampler's step, if it rejects nothing, is not in the error"]
-    if values.shape[0] > 1 and (rhat := float(array_stats.rhat(values, chain_axis=0, draw_axis=1))) > MAXIMUM_RHAT:
+    if (
+        values.shape[0] > 1
+        and (rhat := np.asarray(array_stats.rhat(values, chain_axis=0, draw_axis=1)).item()) > MAXIMUM_RHAT
+    ):
         found.append(f"rhat {rhat:.3f} > {MAXIMUM_RHAT}")
     if short:
         found.append(f"baseline of {baseline_rows} of {n} observations: its noise is not in the error")

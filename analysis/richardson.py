@@ -82,9 +82,7 @@ def richardson(estimates: Sequence[Estimate], step_sizes: Sequence[float]) -> Es
             f"{UNABLE}: the points do not lie on a polynomial of order {degree} (chi-square {misfit:.1f} of {spare})"
         )
     if abs(values[0] - value) > FAR_EXTRAPOLATION * abs(value):
-        found.append(
-            f"{UNABLE}: the smallest step is still off by {abs(values[0] - value):.2g} of {abs(value):.2g}"
-        )
+        found.append(f"{UNABLE}: the smallest step is still off by {abs(values[0] - value):.2g} of {abs(value):.2g}")
     return Estimate(
         value=value,
         mcse=mcse,

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from singular.analysis.draws import read_draws, rung_betas
 from singular.analysis.estimate import Estimate, to_frame
 from singular.analysis.excess_coefficient import excess_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient
 from singular.analysis.richardson import richardson
 from singular.analysis.thresholds import UNABLE
+from singular.analysis.unadjusted import step_bias
 from singular.errors import SamplingError
 
 if TYPE_CHECKING:
@@ -49,8 +51,9 @@ def coefficient_of(tree: xr.DataTree, problem: Problem) -> Estimate:
     from singular.posteriors.localise import LocalProblem
 
     if isinstance(problem, LocalProblem):
-        return local_learning_coefficient(tree, problem, float(tree["sample_stats"]["beta"].values[0]))
-    return excess_coefficient(tree, problem.reference.nll, float(tree["sample_stats"]["beta"].values[0]))
+        return local_learning_coefficient(tree, problem, float(rung_betas(tree)[0]))
+    found = excess_coefficient(tree, problem.reference.nll, float(rung_betas(tree)[0]))
+    return replace(found, discretisation_error=step_bias(read_draws(tree), 0))
 
 
 def sgld_coefficient(
