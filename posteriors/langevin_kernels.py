@@ -5,7 +5,8 @@ L_n, and no temperature stands anywhere else. The step size ε is the variance o
 without momentum, z ← z − (ε/2) ∇U + √ε ξ, whatever the sampler: those with momenta take leaps of length h = √ε.
 
 A kernel is ``init`` and a pure ``step``. ``log_density(z, batch)`` is −U estimated from the observations at
-``batch``; a kernel that accepts and rejects is only given all of them.
+``batch``; a kernel that accepts and rejects is only given all of them. blackjax is imported where it is used: importing
+it starts JAX's backend.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from blackjax.mcmc import mala
-from blackjax.sgmcmc import sghmc, sgld, sgnht
 
 from singular.errors import InputError
 
@@ -68,10 +67,10 @@ class Underdamped(NamedTuple):
 
 
 def _sgld() -> Kernel:
-    kernel = sgld.build_kernel()
-
     def step(key, z, log_density, batch, step_size, options):
-        return kernel(key, z, jax.grad(log_density), batch, step_size / 2), 1.0
+        from blackjax.sgmcmc import sgld
+
+        return sgld.build_kernel()(key, z, jax.grad(log_density), batch, step_size / 2), 1.0
 
     return Kernel(
         lambda key, z, *_: z, step, lambda z: z, {}, 1, False, "Welling and Teh (2011), ICML; kernel of blackjax"
@@ -98,6 +97,8 @@ def _psgld() -> Kernel:
 
 def _sghmc() -> Kernel:
     def step(key, z, log_density, batch, step_size, options):
+        from blackjax.sgmcmc import sghmc
+
         leap = jnp.sqrt(step_size)
         kernel = sghmc.build_kernel(alpha=(1 - options["persistence"]) / leap)
         return kernel(key, z, jax.grad(log_density), batch, leap, LEAPS), 1.0
@@ -110,9 +111,13 @@ def _sghmc() -> Kernel:
 
 def _sgnht() -> Kernel:
     def init(key, z, log_density, batch, options):
+        from blackjax.sgmcmc import sgnht
+
         return sgnht.init(z, key, 0.0)
 
     def step(key, state, log_density, batch, step_size, options):
+        from blackjax.sgmcmc import sgnht
+
         leap = jnp.sqrt(step_size)
         friction = (1 - options["persistence"]) / leap
         kernel = sgnht.build_kernel(alpha=friction)
@@ -127,13 +132,15 @@ def _sgnht() -> Kernel:
 
 
 def _mala() -> Kernel:
-    kernel = mala.build_kernel()
-
     def init(key, z, log_density, batch, options):
+        from blackjax.mcmc import mala
+
         return mala.init(z, lambda z: log_density(z, batch))
 
     def step(key, state, log_density, batch, step_size, options):
-        moved, info = kernel(key, state, lambda z: log_density(z, batch), step_size / 2)
+        from blackjax.mcmc import mala
+
+        moved, info = mala.build_kernel()(key, state, lambda z: log_density(z, batch), step_size / 2)
         return moved, jnp.where(jnp.isnan(info.acceptance_rate), 0.0, info.acceptance_rate)
 
     return Kernel(
