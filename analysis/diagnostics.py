@@ -232,4 +232,6 @@ def _ladder_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
     trips = round_trips(ladder)
     if trips is not None and draws.betas.size > 1:
         found += checks.round_trip_flags(trips)
+    if int(draws.attrs.get("one_start", 0)) and not draws.attrs.get("gamma", 0.0):
+        found.append("all chains began at one point: R-hat does not see modes that none of them reached")
     return found + unadjusted_flags(ladder, draws)

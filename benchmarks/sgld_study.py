@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from replicates import every
 from sgld_study_page import page
-from sgld_study_pictures import bias_picture, budget_picture, heat_picture
+from sgld_study_pictures import bias_picture, budget_picture, gradients_picture, heat_picture
 
 from singular import analysis, models, posteriors
 from singular.analysis.sampler_comparison import ACCEPTANCE, SHARES, compare_samplers
@@ -158,6 +158,7 @@ def main() -> None:
     write(arguments.out / "SGLD_BUDGET.csv", budget.to_csv(index=False, float_format="%.5g"))
     for name, figure in (
         ("SGLD_bias.png", bias_picture(rows)), ("SGLD_heat.png", heat_picture(rows)),
+        ("SGLD_gradients.png", gradients_picture(rows)),
         ("SGLD_budget.png", budget_picture(budget)),
     ):  # fmt: skip
         write(arguments.out / name, lambda path, figure=figure: figure.savefig(path, format="png"))

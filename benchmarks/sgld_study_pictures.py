@@ -7,13 +7,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from singular import models
-from singular.analysis.figures import BLACK, BLUE, GREY, ORANGE, VERMILION
+from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, YELLOW
 from singular.posteriors import quadratic_sgld_coefficient
 from singular.posteriors.ladder import wbic_beta
 
 COLUMNS = 3
 QUADRATIC = "linear-4"
 SHOWN_GAMMA = 1.0
+COLOURS = {
+    "NUTS local": BLACK, "sgld": BLUE, "sgld-richardson": VERMILION, "psgld": ORANGE, "sghmc": GREEN, "sgnht": PURPLE,
+    "mala": SKY, "underdamped": YELLOW,
+}  # fmt: skip
 
 
 def bias_picture(rows: pd.DataFrame) -> Figure:
@@ -70,6 +74,28 @@ def heat_picture(rows: pd.DataFrame) -> Figure:
     figure.colorbar(image, ax=list(panels), label="(value − exact)/exact", shrink=0.6)
     figure.supxlabel("step, in units of MALA's at 0.9 acceptance", fontsize=9)
     figure.supylabel("γ", fontsize=9)
+    return figure
+
+
+def gradients_picture(rows: pd.DataFrame) -> Figure:
+    """Draw the error of every full-batch run against its gradients, a panel a problem; bars are Monte Carlo errors."""
+    problems = list(dict.fromkeys(rows["problem"]))
+    part = rows[(rows["gamma"] == SHOWN_GAMMA) & (rows["batch_size"] == rows["n"]) & rows["value"].notna()]
+    samplers = list(dict.fromkeys(part["sampler"]))
+    figure, panels = _grid(len(problems), 2.7)
+    for panel, problem in zip(panels, problems, strict=False):
+        for sampler in samplers:
+            line = part[(part["problem"] == problem) & (part["sampler"] == sampler)].sort_values("gradients")
+            error = (line["value"] - line["exact"]).abs()
+            colour = COLOURS.get(sampler, GREY)
+            panel.plot(line["gradients"], error, "o-", color=colour, ms=4, linewidth=0.8, label=sampler)
+            panel.plot(line["gradients"], line["mcse"], "_", color=colour, ms=8)
+        panel.set(xscale="log", yscale="log")
+        panel.set_title(problem, fontsize=9)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(samplers), fontsize=8, frameon=False)
+    figure.supxlabel("gradients of all data", fontsize=9)
+    figure.supylabel(f"|value less exact| (dot) and Monte Carlo error (dash), γ = {SHOWN_GAMMA:g}", fontsize=9)
     return figure
 
 

@@ -84,7 +84,8 @@ def langevin(
         Chains; draws kept of each; steps before them; steps from one draw to the next.
     seed : int
     init : (chains, d) float, optional
-        Where the chains begin, on the unconstrained space.
+        Where the chains begin, on the unconstrained space. By default all at ``centre``: then R̂ does not see modes
+        that none of them reaches, and estimates without a localiser are flagged for it.
     progress : bool
         Show a progress line (on a terminal only).
     **options
@@ -166,6 +167,7 @@ def langevin(
             "step_size": float(step_size),
             "batch_size": size,
             "gamma": getattr(problem, "gamma", 0.0),
+            "one_start": int(init is None),
             "wall_time": time.perf_counter() - began,
             "warmup_time": burnt - began,
             "gradient_evaluations": steps + kept,
