@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from score_devinterp_findings import apart
 from score_devinterp_page import page, table
 from score_devinterp_picture import picture
 from score_devinterp_runs import every_run, submission
@@ -44,6 +45,7 @@ def main() -> None:
         files, arguments.work / "score", reference_draws=REFERENCE_DRAWS, exports=arguments.work / "exports",
         progress=sys.stderr.isatty(), report=print,
     )  # fmt: skip
+    scored = apart(runs, scored)
     write(arguments.out / "DEVINTERP.csv", table(runs, scored).to_csv(index=False, float_format="%.5g"))
     write(arguments.out / "DEVINTERP.png", lambda path: picture(scored.rows).savefig(path, format="png"))
     write(arguments.out / "DEVINTERP.md", page(runs, scored, REFERENCE_DRAWS))

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import pandas as pd
-from score_devinterp_settings import DEVINTERP, LAMBDA_HAT
+from dataclasses import replace
 
-from singular.analysis.score import EVERY
+import pandas as pd
+from score_devinterp_settings import DEVINTERP, FAR, FAR_OUT, LAMBDA_HAT, NEAR
+
+from singular.analysis.score import by_family
+from singular.analysis.scoring import Score
 from singular.analysis.submission import OURS
-from singular.analysis.targets import ASYMPTOTIC, LOCAL
+from singular.analysis.targets import ASYMPTOTIC, LOCAL, TARGETS
 
 SWEPT = f"{DEVINTERP}: step "
 NAMES = {ASYMPTOTIC: "λ", LOCAL: "the local coefficient"}
+
+
+def apart(runs: pd.DataFrame, scored: Score) -> Score:
+    """Return a score whose families tell data sets with an optimum far out apart, and with a sum over all others."""
+    labels = runs.drop_duplicates(["problem", "seed"]).set_index(["problem", "seed"])["family"]
+    keys = pd.MultiIndex.from_frame(scored.rows[["problem", "seed"]])
+    rows = scored.rows.assign(family=labels.reindex(keys).to_numpy())
+    near = rows[~rows["family"].str.endswith(FAR_OUT)].assign(family=NEAR)
+    families = pd.concat([by_family(rows), by_family(near)], ignore_index=True)
+    order = list(TARGETS)
+    families = families.sort_values("quantity", key=lambda c: c.map(order.index), kind="stable", ignore_index=True)
+    return replace(scored, rows=rows, families=families)
 
 
 def findings(runs: pd.DataFrame, rows: pd.DataFrame, families: pd.DataFrame) -> list[str]:
@@ -21,12 +36,12 @@ def findings(runs: pd.DataFrame, rows: pd.DataFrame, families: pd.DataFrame) -> 
     runs : DataFrame
         Of `every_run`.
     rows, families : DataFrame
-        Of a `Score`.
+        Of a `Score` made by `apart`.
     """
-    every = families[families["family"] == EVERY]
+    every, near = families[families["family"] == NEAR], rows[~rows["family"].str.endswith(FAR_OUT)]
     parts = [
-        unanswered(runs), negative(runs), *(best(every, target) for target in NAMES),
-        *(covered(every, target) for target in NAMES), localised(rows), steps(every), agreement(rows),
+        unanswered(runs), negative(runs), far_out(runs), *(best(every, target) for target in NAMES),
+        *(covered(every, target) for target in NAMES), localised(near), steps(every), agreement(near),
     ]  # fmt: skip
     return [part for part in parts if part]
 
@@ -53,16 +68,35 @@ def negative(runs: pd.DataFrame) -> str:
     return f"{len(found)} estimates are negative, which no learning coefficient is: {told}."
 
 
+def far_out(runs: pd.DataFrame) -> str:
+    """Say on which data sets w* lies far out, and how large estimates become there."""
+    far = runs["family"].str.endswith(FAR_OUT)
+    if not far.any():
+        return ""
+    sets = runs.drop_duplicates(["problem", "seed"])
+    own = sets[sets["family"].str.endswith(FAR_OUT)].groupby("problem", sort=False)["seed"]
+    told = "; ".join(f"{name}, seed {', '.join(map(str, seeds))}" for name, seeds in own)
+    return (
+        f"On {own.size().sum()} of {len(sets)} data sets w* lies far out, a weight beyond {FAR:g} standard deviations "
+        f"of its prior: {told}. Estimates there go up to {runs.loc[far, 'value'].max():.2g}, elsewhere up to "
+        f"{runs.loc[~far, 'value'].max():.2g}. A user who stops training earlier does not start there: what follows "
+        "leaves these data sets out, and the tables have them apart."
+    )
+
+
 def best(every: pd.DataFrame, target: str) -> str:
-    """Say which method of each tool has the least RMSE over all families, and what ours has."""
+    """Say which method of each tool has the least RMSE, and what ours has."""
     own = every[every["quantity"] == target]
     told = []
     for tool in (DEVINTERP, LAMBDA_HAT, OURS):
         part = own[own["method"].str.startswith(tool)]
         if not part.empty:
             row = part.loc[part["rmse"].idxmin()]
-            told.append(f"{row['method']}, {row['rmse']:.2g} with {row['gradients_per_row']:,.0f} gradients a row")
-    return f"Least RMSE against {NAMES[target]}, over all families: {'; '.join(told)}." if told else ""
+            cost = row["gradients_per_row"]
+            told.append(
+                f"{row['method']}, {row['rmse']:.3g} with {cost:,.0f} gradients a row ({cost * row['rmse'] ** 2:.3g})"
+            )
+    return f"Least RMSE against {NAMES[target]} (gradients × RMSE²): {'; '.join(told)}." if told else ""
 
 
 def covered(every: pd.DataFrame, target: str) -> str:
@@ -74,10 +108,10 @@ def covered(every: pd.DataFrame, target: str) -> str:
         part = own[own["method"].str.startswith(tool)]
         if not part.empty:
             told.append(
-                f"{name} {_range(part['coverage_95'], '.0%')} of the rows of a method, errors off by "
-                f"{_range(part['rms_z'], '.2g')} times what is claimed (rms z)"
+                f"{name} holds it in {_range(part['coverage_95'], '.0%')} of the rows of a method "
+                f"(rms z {_range(part['rms_z'], '.2g')})"
             )
-    return f"As a 95 % interval for {NAMES[target]}, {'; '.join(told)}." if told else ""
+    return f"As a 95 % interval for {NAMES[target]}: {'; '.join(told)}." if told else ""
 
 
 def localised(rows: pd.DataFrame) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from score_devinterp_findings import findings
 from score_devinterp_runs import versions
-from score_devinterp_settings import DEVINTERP, LAMBDA_HAT, SETTINGS, calls, gradients, n_beta
+from score_devinterp_settings import DEVINTERP, FAR_OUT, LAMBDA_HAT, NEAR, SETTINGS, calls, gradients, n_beta
 
 from singular import __version__
 from singular.analysis.markdown import markdown
+from singular.analysis.score import EVERY
 from singular.analysis.score_table import shown_score
 from singular.analysis.scoring import Score
 from singular.analysis.submission import OURS
@@ -82,6 +83,10 @@ problems: {", ".join(with_local)}.
 
 {_tables(runs, scored)}
 
+The same scores from the shell, after `make score-devinterp`, which leaves the exported problems with their w* there:
+
+    singular score docs/scores/*-estimates.csv --exports out/score-devinterp/exports --reference-draws {reference_draws}
+
 ## How the errors are claimed
 
 devinterp tells the standard deviation over chains, `llc/std`; its claimed error here is that over √chains, as a user \
@@ -134,15 +139,18 @@ def _tables(runs: pd.DataFrame, scored: Score) -> str:
         frame = shown.frame.drop(columns=["in 50 %", "in 90 %"])
         frame.insert(3, LOST, [_lost(runs, f, m) for f, m in zip(frame["family"], frame["method"], strict=True)])
         title = "Scored against λ" if target == ASYMPTOTIC else "Scored against the local coefficient"
-        parts.append(f"## {title}\n\n{TARGETS[target].definition}. Columns are told in [SCORING](../SCORING.md).\n\n"
+        about = f"{TARGETS[target].symbol}: {TARGETS[target].definition}."
+        parts.append(f"## {title}\n\n{about} Columns are told in [SCORING](../SCORING.md).\n\n"
                      f"{markdown(frame)}")  # fmt: skip
     return "\n\n".join(parts)
 
 
 def _lost(runs: pd.DataFrame, family: str, method: str) -> int:
-    """Return in how many runs of a method there was no answer; of all families together under their common name."""
-    own = runs[(runs["method"] == method) & (runs["status"] != "")]
-    return int((own["family"] == family).sum()) if family in set(runs["family"]) else len(own)
+    """Return in how many runs of a method there was no answer, in one family or in a sum of them."""
+    own = runs.loc[(runs["method"] == method) & (runs["status"] != ""), "family"]
+    if family == EVERY:
+        return len(own)
+    return int((~own.str.endswith(FAR_OUT)).sum() if family == NEAR else (own == family).sum())
 
 
 def _told(known: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from score_devinterp_settings import FAR_OUT
 
 from singular.analysis.score import grouped
 from singular.analysis.targets import ASYMPTOTIC, LOCAL, TARGETS
@@ -17,7 +18,7 @@ SPREAD = 0.6
 
 
 def picture(rows: pd.DataFrame) -> Figure:
-    """Draw the differences of all rows of a score, a panel a target, a line a method."""
+    """Draw the differences of all rows of a score, a panel a target, a line a method; hollow where w* is far out."""
     shown = [target for target in (ASYMPTOTIC, LOCAL) if target in set(rows["quantity"])]
     problems = list(dict.fromkeys(rows["problem"]))
     counts = [rows.loc[rows["quantity"] == target, ["method", "gamma"]].drop_duplicates().shape[0] for target in shown]
@@ -39,12 +40,14 @@ def _draw(panel, rows: pd.DataFrame, problems: list[str]) -> None:
         for name, own in group.groupby("problem", sort=False):
             i = problems.index(str(name))
             shift = SPREAD * ((i + 0.5) / len(problems) - 0.5)
-            at = np.full(len(own), -height - shift)
-            panel.plot(own["difference"], at, MARKS[i % 8], color=COLOURS[i % 8], markersize=4, alpha=0.8)
+            for far, part in own.groupby(own["family"].str.endswith(FAR_OUT)):
+                at, face = np.full(len(part), -height - shift), "none" if far else "full"
+                panel.plot(part["difference"], at, MARKS[i % 8], color=COLOURS[i % 8], markersize=4, fillstyle=face)
     several = rows.groupby("method")["gamma"].nunique()
     names = [f"{m}, γ = {g:g}" if several[m] > 1 else m for (m, g), _ in lanes]
     panel.set_yticks(-np.arange(len(lanes)), labels=names, fontsize=8)
     panel.axvline(0.0, color="0.4", linewidth=1, zorder=0)
     panel.set_xscale("symlog", linthresh=LINEAR)
+    panel.set_xlim(1.5 * min(rows["difference"].min(), -LINEAR), 1.5 * max(rows["difference"].max(), LINEAR))
     panel.grid(axis="x", color="0.9", zorder=0)
     panel.set_ylim(-len(lanes) + 0.4, 0.6)

@@ -16,6 +16,8 @@ from rich.progress import track
 from score_devinterp_problem import Subject, exported_subject
 from score_devinterp_settings import (
     DEVINTERP,
+    FAR,
+    FAR_OUT,
     LAMBDA_HAT,
     SETTINGS,
     Setting,
@@ -64,12 +66,21 @@ def kept_run(subject: Subject, setting: Setting, folder: Path) -> dict[str, Any]
         path.parent.mkdir(parents=True, exist_ok=True)
         write(path, json.dumps(held, ensure_ascii=False, indent=1))
     return {
-        "problem": subject.name, "family": subject.family, "n": subject.n, "seed": subject.seed, "tool": setting.tool,
+        "problem": subject.name, "family": family(subject), "n": subject.n, "seed": subject.seed, "tool": setting.tool,
         "method": method(setting, subject.n), "gamma": setting.gamma, "step": setting.step,
         "n_beta": n_beta(setting, subject.n), "calls": calls(setting), "gradients": gradients(setting, subject.n),
         **{name: held[name] for name in ("value", "error", "status", "seconds")},
         "targets": targets(setting, subject.name, subject.n),
     }  # fmt: skip
+
+
+def family(subject: Subject) -> str:
+    """Return the family of a data set, told apart where its maximum-likelihood point lies far out.
+
+    Every weight here has a standard normal prior.
+    """
+    farthest = max(abs(weights).max() for weights in subject.optimum.values())
+    return subject.family + (FAR_OUT if farthest > FAR else "")
 
 
 def submission(runs: pd.DataFrame, tool: str) -> pd.DataFrame:

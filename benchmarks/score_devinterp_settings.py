@@ -21,6 +21,11 @@ WITH_LOCAL = ("linear-4", "reduced-rank-2-2-2-1", "deep-linear-2-2-1-2-r0", "tan
 """Problems whose local coefficient is scored too: the others' ladders at γ = 1 take minutes each."""
 DEVINTERP, LAMBDA_HAT = "devinterp", "lambda_hat"
 BATCH = 256
+FAR = 10.0
+"""A weight beyond this many standard deviations of its prior: the maximum-likelihood point lies far out."""
+FAR_OUT = ", w* far out"
+"""What the family of such a data set is called after."""
+NEAR = "all but far out"
 
 
 class Setting(NamedTuple):
@@ -51,7 +56,7 @@ SETTINGS = (
     Setting(DEVINTERP, "introduction, batch", _INTRODUCTION, 4e-4, 100.0, 3, 100, 0, BATCH),
     Setting(DEVINTERP, "introduction, full batch", _INTRODUCTION, 4e-4, 100.0, 3, 100, 0),
     Setting(DEVINTERP, "diagnostics", "examples/diagnostics.ipynb, 4 of its 20 chains", 5e-4, 1.0, 4, 2000, 0),
-    *(Setting(DEVINTERP, f"step {step:g}", _SWEEP, step, 1.0, 4, 2000, 500) for step in (1e-4, 1e-3, 1e-2)),
+    *(Setting(DEVINTERP, f"step {step:g}", _SWEEP, step, 1.0, 4, 1000, 250) for step in (1e-4, 1e-3, 1e-2)),
     Setting(LAMBDA_HAT, "defaults, step 1e-06", _PACKAGE, 1e-6, 1.0, 4, 15000, 1000, BATCH),
     *(Setting(LAMBDA_HAT, f"step {step:g}", _SWEEP, step, 1.0, 4, 15000, 1000, BATCH) for step in (1e-4, 1e-3)),
 )

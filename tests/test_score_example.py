@@ -121,7 +121,7 @@ METHODS = {  # differences from the exact value 1.0 on two data sets, claimed er
 
 
 @pytest.fixture
-def scored(tmp_path):
+def scored(programs, runs, tmp_path):
     """Return a score of made-up estimates: the local coefficient is 1 and λ is 1.5."""
     lines = [
         f"linear-4,500,{seed},{target},{1.0 + off},{error},{method},100,{gamma}"
@@ -140,7 +140,8 @@ def scored(tmp_path):
         for target, gamma, value in (("learning_coefficient", None, 1.5), ("local_learning_coefficient", 1.0, 1.0))
     }
     rows = joined(estimates, exact)
-    return Score(rows, by_family(rows), by_problem(rows), tmp_path, tmp_path / "score.png")
+    made = Score(rows, by_family(rows), by_problem(rows), tmp_path, tmp_path / "score.png")
+    return programs["score_devinterp_findings"].apart(runs, made)
 
 
 @pytest.fixture
@@ -156,8 +157,8 @@ def runs(settings):
     return pd.DataFrame([*rows, lost, {**lost, "seed": 1, "value": -0.2, "error": 0.1, "status": ""}])
 
 
-def everything(scored):
-    return scored.families.assign(family="all")
+def near(scored):
+    return scored.families[scored.families["family"] == "all but far out"]
 
 
 class TestFindings:
@@ -171,15 +172,28 @@ class TestFindings:
         assert findings.negative(runs).endswith("devinterp: defaults: 1.")
         assert findings.negative(runs.iloc[:4]) == "No estimate is negative."
 
+    def test_data_sets_with_an_optimum_far_out_are_told_apart(self, programs, settings, runs, scored):
+        findings = programs["score_devinterp_findings"]
+        assert findings.far_out(runs) == ""
+        far = runs["family"].where(runs["seed"] == 0, runs["family"] + settings.FAR_OUT)
+        runs = runs.assign(family=far, value=runs["value"].where(runs["seed"] == 0, 1e4))
+        told = findings.far_out(runs)
+        assert told.startswith("On 1 of 2 data sets") and "linear-4, seed 1. Estimates there go up to 1e+04" in told
+        families = findings.apart(runs, scored).families
+        assert set(families["family"]) == {"linear regression", "linear regression, w* far out", "all", settings.NEAR}
+        near = families[families["family"] == settings.NEAR].set_index(["quantity", "method"])
+        assert near.loc[("local_learning_coefficient", "devinterp: step 0.001"), "bias"] == pytest.approx(0.1)
+        assert (near["count"] == 1).all()
+
     def test_the_best_follows_the_numbers(self, programs, scored):
         findings = programs["score_devinterp_findings"]
-        told = findings.best(everything(scored), "local_learning_coefficient")
-        assert "devinterp: step 0.001, 0.071 with 100 gradients a row" in told and "singular, 0.071" in told
-        assert "devinterp: step 0.01, 0 " in findings.best(everything(scored), "learning_coefficient")
+        told = findings.best(near(scored), "local_learning_coefficient")
+        assert "devinterp: step 0.001, 0.0707 with 100 gradients a row (0.5)" in told and "singular, 0.0707" in told
+        assert "devinterp: step 0.01, 0 " in findings.best(near(scored), "learning_coefficient")
 
     def test_coverage_follows_the_numbers(self, programs, scored):
-        told = programs["score_devinterp_findings"].covered(everything(scored), "local_learning_coefficient")
-        assert "devinterp's chains 0% to 100% of the rows" in told and "sd/√ESS 0% of the rows" in told
+        told = programs["score_devinterp_findings"].covered(near(scored), "local_learning_coefficient")
+        assert "devinterp's chains holds it in 0% to 100% of" in told and "sd/√ESS holds it in 0% of" in told
 
     def test_agreement_with_the_limit_is_held_against_what_is_sampled(self, programs, scored):
         told = programs["score_devinterp_findings"].agreement(scored.rows)
@@ -189,7 +203,7 @@ class TestFindings:
         assert programs["score_devinterp_findings"].agreement(same).startswith("On all 2 data sets")
 
     def test_bias_goes_with_the_step(self, programs, scored):
-        told = programs["score_devinterp_findings"].steps(everything(scored))
+        told = programs["score_devinterp_findings"].steps(near(scored))
         assert "the local coefficient -0.45 at 0.0001, +0.05 at 0.001, +0.5 at 0.01" in told
 
     def test_what_the_localiser_takes_is_told(self, programs, scored):
