@@ -10,11 +10,14 @@ import numpy as np
 
 from singular.analysis.estimate import Estimate
 from singular.analysis.thresholds import FAR_EXTRAPOLATION, UNABLE
+from singular.analysis.trust import UNTRUSTED
 from singular.errors import InputError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+KEPT = ("rhat", "ess", UNTRUSTED)
+"""What those flags of the estimates begin with that the extrapolation takes over."""
 HIGHEST = 2
 """Largest order of the polynomial in ε."""
 
@@ -38,8 +41,8 @@ def richardson(estimates: Sequence[Estimate], step_sizes: Sequence[float]) -> Es
     Estimate
         ``mcse`` follows from theirs. ``discretisation_error`` is the size of the first term that the polynomial leaves
         out, were the series geometric: the difference between this order and the next lower one (through the smallest
-        steps) times the share of the bias in the estimate at the largest step. Flagged `UNABLE` are estimates that are
-        themselves flagged for chains that disagree, points that do not lie on the polynomial (more than two of them,
+        steps) times the share of the bias in the estimate at the largest step. Flags of estimates whose chains disagree
+        are taken over. Flagged `UNABLE` are points that do not lie on the polynomial (more than two of them,
         chi-square), and a bias at the smallest step above `thresholds.FAR_EXTRAPOLATION` of the estimate.
 
     Raises
@@ -69,11 +72,14 @@ def richardson(estimates: Sequence[Estimate], step_sizes: Sequence[float]) -> Es
     values = np.array([e.value for e in ranked])
     errors = np.array([e.mcse for e in ranked])
     degree = min(HIGHEST, steps.size - 1)
+    if not np.isfinite(values).all():
+        values = np.full(values.shape, np.nan)
     value, mcse, misfit = _at_zero(steps, values, errors, degree)
     lower = _at_zero(steps[:degree], values[:degree], errors[:degree], degree - 1)[0]
-    share = abs(values[-1] - value) / max(abs(value), mcse) if mcse > 0 else 0.0
+    size = max(abs(value), mcse)
+    share = abs(values[-1] - value) / size if size > 0 else 0.0
     left_out = abs(value - lower) * min(share, 1.0)
-    found = list(dict.fromkeys(flag for e in ranked for flag in e.flags if "rhat" in flag or "ess" in flag))
+    found = list(dict.fromkeys(flag for e in ranked for flag in e.flags if flag.startswith(KEPT)))
     if not math.isfinite(value):
         found.append(f"{UNABLE}: an estimate is not finite")
     spare = steps.size - degree - 1

@@ -196,10 +196,11 @@ def _kin_sentence(rows: pd.DataFrame) -> str:
         for row in beyond.to_dict("records")
     ]
     return (
-        f"Root mean square of (value − exact)/error over all problems and γ: {'; '.join(told)}. Samplers without a bias "
-        f"of their step that are off all the same: {'; '.join(where) or 'none'}. Chains that all begin at w* agree on the part "
-        "of the posterior around it; where the model's own prior leaves other parts, only the ladder visits them, and R̂ "
-        "does not tell."
+        f"Root mean square of (value − exact)/error over all problems and γ: {'; '.join(told)}. Samplers without a "
+        f"bias of their step that are off all the same: {'; '.join(where) or 'none'}. Chains that all begin at "
+        f"w* agree on "
+        "the part of the posterior around it; where the model's own prior leaves other parts, only the ladder visits "
+        "them, and R̂ does not tell."
     )
 
 

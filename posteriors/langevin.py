@@ -69,7 +69,8 @@ def langevin(
         In (0, 1]; 1/log n if not given.
     step_size : float
         ε > 0, the variance of the noise of one step (see `langevin_kernels`). For a quadratic U of curvature a,
-        SGLD is stable up to εa = 4 and its variance too large by 1/(1 − εa/4).
+        SGLD is stable up to εa = 4 and its variance too large by 1/(1 − εa/4); sghmc and sgnht, explicit Euler steps,
+        only for εa well below 1 − persistence.
     sampler : {"sgld", "psgld", "sghmc", "sgnht", "mala", "underdamped"}
     gamma : float
         0 leaves the problem as it is. Above 0 its prior is replaced by N(z*, I/γ), as `localise` does.

@@ -59,7 +59,7 @@ def quadratic_sgld_coefficient(
     1.698348
     >>> round(quadratic_sgld_coefficient(h, gamma=10.0, t=1000.0, step_size=2e-4), 6)
     1.85252
-    >>> round(quadratic_sgld_coefficient(h, gamma=10.0, t=1000.0, step_size=2e-4, offset=0.1), 3)
+    >>> round(quadratic_sgld_coefficient(h, gamma=10.0, t=1000.0, step_size=0.0, offset=0.1), 3)
     -23.834
     """
     h = np.asarray(curvatures, dtype=np.float64)
