@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,12 +61,25 @@ def compare(
     InputError
         If a name is unknown or n is below 3.
     """
+    return over_problems(names, n, seed, out, lambda p: _answers(p, seed, chains, draws, warmup, progress))
+
+
+def over_problems(
+    names: Sequence[str], n: int, seed: int, out: Path | None, rows_of: Callable[[Problem], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return the rows of every problem, one frame; kept as CSV in ``out``, which is looked at before any work.
+
+    Raises
+    ------
+    InputError
+        If a name is unknown or n is below 3.
+    """
     if n < 3:
-        raise InputError(f"n={n!r} must be at least 3: WBIC is read at 1/log n < 1")
+        raise InputError(f"n={n!r} must be at least 3: WBIC and learning coefficients are read at 1/log n < 1")
     if out is not None:
         check_target(out)
     problems = [make_problem(name, n, seed) for name in names]
-    rows = pd.concat([_answers(p, seed, chains, draws, warmup, progress) for p in problems], ignore_index=True)
+    rows = pd.concat([rows_of(problem) for problem in problems], ignore_index=True)
     if out is not None:
         store.write(out, rows.to_csv(index=False))
     return rows

@@ -12,7 +12,7 @@ from singular.analysis.diagnostics import rung_flags
 from singular.analysis.draws import Draws, read_draws, sample_stat
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.excess_coefficient import excess_coefficient
-from singular.analysis.thresholds import MAXIMUM_DRIFT, MAXIMUM_PULL
+from singular.analysis.thresholds import CLEARLY_NEGATIVE, MAXIMUM_DRIFT, MAXIMUM_PULL
 from singular.analysis.unadjusted import step_bias
 from singular.errors import InputError
 
@@ -62,7 +62,7 @@ def local_learning_coefficient(ladder: xr.DataTree, problem: LocalProblem, beta:
     if excess.value < 0:
         found.append(
             f"negative ({excess.value:.2g}): the centre is no minimum of the loss near it, and draws found lower ones"
-            if excess.value < -2 * excess.mcse
+            if excess.value < -CLEARLY_NEGATIVE * excess.mcse
             else f"negative ({excess.value:.2g}) within its error: too few draws, or hardly any parameters are seen"
         )
     drift = float(squares.mean()) / problem.dim

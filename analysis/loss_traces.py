@@ -8,7 +8,8 @@ import numpy as np
 
 from singular.analysis.estimate import Estimate, estimate
 from singular.analysis.thresholds import MAXIMUM_RHAT
-from singular.errors import InputError
+from singular.errors import InputError, whole
+from singular.posteriors.ladder import wbic_beta
 
 
 def local_coefficient_from_losses(
@@ -17,7 +18,6 @@ def local_coefficient_from_losses(
     n: int,
     beta: float | None = None,
     *,
-    loss_rows: int | None = None,
     baseline_rows: int | None = None,
     noisy_baseline: bool = False,
 ) -> Estimate:
@@ -29,15 +29,14 @@ def local_coefficient_from_losses(
     Parameters
     ----------
     losses : (chain, draw) float
-        Mean losses, of all data or of a minibatch independent of the step that made the draw.
+        Mean losses, of all data or of a minibatch drawn apart from the step that made the draw: its noise is then in
+        the Monte Carlo error.
     baseline : float
         L_n(w*), mean loss at the centre.
     n : int
         Observations.
     beta : float, optional
         1/log n if not given.
-    loss_rows : int, optional
-        Observations behind each loss; n if not given. Fewer add noise, which the Monte Carlo error holds.
     baseline_rows : int, optional
         Observations behind the baseline; n if not given. Fewer are refused: the baseline's noise is one number, the
         same for every draw, so that no average takes it out and no spread shows it.
@@ -71,20 +70,16 @@ def local_coefficient_from_losses(
         raise InputError(
             f"losses has shape {values.shape}: finite numbers (chain, draw) with at least 4 draws are needed"
         )
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 3:
-        raise InputError(f"n={n!r} must be a whole number of observations, at least 3")
+    n = whole("n", n, 3)
     if not isinstance(baseline, int | float | np.number) or not math.isfinite(baseline):
         raise InputError(f"baseline={baseline!r} must be a finite mean loss in nats")
-    for name, rows in (("loss_rows", loss_rows), ("baseline_rows", baseline_rows)):
-        if rows is not None and not 1 <= rows <= n:
-            raise InputError(f"{name}={rows!r} must be a whole number from 1 to n={n}")
-    short = baseline_rows is not None and baseline_rows < n
+    short = baseline_rows is not None and whole("baseline_rows", baseline_rows, 1, n) < n
     if short and not noisy_baseline:
         raise InputError(
             f"baseline_rows={baseline_rows!r}: it must be the loss of all n={n} observations, as its noise "
             "goes into the estimate whole (negative estimates follow); noisy_baseline=True takes it all the same"
         )
-    beta = 1 / math.log(n) if beta is None else beta
+    beta = wbic_beta(n) if beta is None else beta
     if not 0 < beta <= 1:
         raise InputError(f"beta={beta!r} must be a number in (0, 1]")
     from arviz_stats.base.array import array_stats

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from singular.analysis.estimate import Estimate
-from singular.analysis.thresholds import FAR_EXTRAPOLATION, UNABLE
+from singular.analysis.thresholds import FAR_EXTRAPOLATION, MISFIT, UNABLE
 from singular.analysis.trust import UNTRUSTED
 from singular.errors import InputError
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 KEPT = ("rhat", "ess", UNTRUSTED)
 """What those flags of the estimates begin with that the extrapolation takes over."""
@@ -60,7 +56,7 @@ def richardson(estimates: Sequence[Estimate], step_sizes: Sequence[float]) -> Es
     >>> round(richardson(points, [0.1, 0.2]).value, 12)
     2.0
     """
-    steps: NDArray[np.float64] = np.asarray(step_sizes, dtype=np.float64)
+    steps = np.array(step_sizes, dtype=np.float64)
     if len(estimates) != steps.size or steps.size < 2:
         raise InputError(
             f"estimates: {len(estimates)} of them and {steps.size} step sizes; at least two of each are needed"
@@ -83,7 +79,7 @@ def richardson(estimates: Sequence[Estimate], step_sizes: Sequence[float]) -> Es
     if not math.isfinite(value):
         found.append(f"{UNABLE}: an estimate is not finite")
     spare = steps.size - degree - 1
-    if spare and misfit > spare + 4 * math.sqrt(2 * spare):
+    if spare and misfit > spare + MISFIT * math.sqrt(2 * spare):
         found.append(
             f"{UNABLE}: the points do not lie on a polynomial of order {degree} (chi-square {misfit:.1f} of {spare})"
         )

@@ -14,7 +14,7 @@ from singular.analysis.diagnostics import diagnostics
 from singular.analysis.estimate import Estimate
 from singular.analysis.richardson import richardson
 from singular.analysis.sgld_coefficient import coefficient_of
-from singular.analysis.targets import LOCAL, exact_target, target_estimate
+from singular.analysis.targets import LOCAL, LONG_SEED, exact_target, target_estimate
 from singular.analysis.thresholds import UNABLE
 from singular.errors import SamplingError
 
@@ -39,6 +39,8 @@ COLUMNS = (
     "localisation_bias", "localisation_error", "own_exact", "seen_bias", "gradients", "data_passes", "seconds", "ess",
     "rhat", "flags",
 )  # fmt: skip
+LONG_DRAWS, LONG_WARMUP = 2000, 500
+"""Of each of 4 chains of a ladder that stands in for an exact value: half of what `exact_target` takes by itself."""
 LadderOf = Callable[["Problem", bool], "xr.DataTree"]
 
 
@@ -75,7 +77,7 @@ def compare_samplers(
         SGLD runs at every share of the step, full batch and minibatch; the others at one step.
     size : Size, optional
     seed : int
-        Of the Langevin samplers.
+        Of the Langevin samplers: each run has its own stream.
     ladder_of : callable, optional
         (problem, long) -> ladder: the NUTS ladders, long where one stands in for an exact value. To reuse stored ones.
     report : callable, optional
@@ -99,7 +101,7 @@ def compare_samplers(
     from singular.posteriors.langevin import localised
     from singular.posteriors.langevin_step import langevin_step_size
 
-    size, report, ladder_of = size or Size(), report or (lambda _: None), ladder_of or _sampled
+    size, report, ladder_of = size or Size(), report or (lambda _: None), ladder_of or sampled
     batch = batch_size or max(1, problem.n // 10)
     rows: list[dict[str, Any]] = []
     own = exact_target(problem, "excess_coefficient", sample=lambda p: ladder_of(p, True))
@@ -135,18 +137,19 @@ def compare_samplers(
 
 def _runs(where, sampler, share, step, batch, size: Size, seed, exact, exact_error) -> Iterator[dict[str, Any]]:
     """Yield the full-batch run of a sampler at one step, and the minibatch run beside it."""
-    from singular.posteriors.langevin import langevin
+    from singular.posteriors.langevin import langevin, own_seed
     from singular.posteriors.langevin_kernels import KERNELS
 
     epsilon = step * share * (1 / math.sqrt(step) if sampler == "psgld" else 1.0)
     times = min(LONGEST, max(1, round(1 / share)))
     whole: Estimate | None = None
-    for rows in (where.n,) if KERNELS[sampler].adjusted else (where.n, batch):
+    for place, rows in enumerate((where.n,) if KERNELS[sampler].adjusted else (where.n, batch)):
         row: dict[str, Any] = {"sampler": sampler, "batch_size": rows, "share": share, "step_size": epsilon}
         try:
             tree = langevin(
                 where, None, epsilon, sampler=sampler, batch_size=rows, chains=size.chains, draws=size.draws,
-                thin=size.thin * times, burn_in=size.burn_in * times, seed=seed + 1, progress=False,
+                thin=size.thin * times, burn_in=size.burn_in * times, progress=False,
+                seed=own_seed(seed, list(KERNELS).index(sampler), round(100 * share), place),
             )  # fmt: skip
         except SamplingError:
             yield row | {"flags": "chains left for infinity"}
@@ -201,8 +204,10 @@ def _extrapolated(rows: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
     }
 
 
-def _sampled(problem: Problem, long: bool) -> xr.DataTree:
+def sampled(problem: Problem, long: bool, chains: int = 4, draws: int = 400, warmup: int = 200) -> xr.DataTree:
+    """Return a NUTS ladder of a problem; a long one, on a seed far from the other's, stands in for an exact value."""
     from singular.posteriors.ladder import ladder
 
-    draws, warmup, seed = (2000, 500, 1_000_003) if long else (400, 200, problem.seed or 0)
-    return ladder(problem, None, 4, draws, warmup, seed, progress=False)
+    if long:
+        return ladder(problem, None, 4, LONG_DRAWS, LONG_WARMUP, LONG_SEED, progress=False)
+    return ladder(problem, None, chains, draws, warmup, problem.seed or 0, progress=False)

@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from singular.analysis.cases import make_problem
+from singular.analysis.compare import over_problems
 from singular.analysis.number_tables import Shown
-from singular.analysis.sampler_comparison import compare_samplers
-from singular.analysis.study import check_target
-from singular.errors import InputError
-from singular.posteriors import store
+from singular.analysis.sampler_comparison import compare_samplers, sampled
 
 
 def samplers_of_models(
-    names: Sequence[str], n: int, seed: int, out: Path | None = None, report: Callable[[str], None] | None = None
+    names: Sequence[str],
+    n: int,
+    seed: int,
+    chains: int,
+    draws: int,
+    warmup: int,
+    out: Path | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """Compare the samplers on catalogue models and real problems; tidy rows, kept as CSV in ``out`` if it is given.
+    """Compare the samplers on catalogue models and real problems.
+
+    Parameters
+    ----------
+    names, n, seed, chains, draws, warmup, out
+        As for `compare.compare`; ``chains``, ``draws`` and ``warmup`` are those of the NUTS ladders.
+    report : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    DataFrame
+        As of `compare_samplers`, all problems.
 
     Raises
     ------
     InputError
         If a name is unknown or n is below 3.
     """
-    if n < 3:
-        raise InputError(f"n={n!r} must be at least 3: the coefficient is read at 1/log n < 1")
-    if out is not None:
-        check_target(out)
-    problems = [make_problem(name, n, seed) for name in names]
-    rows = pd.concat([compare_samplers(problem, seed=seed, report=report) for problem in problems], ignore_index=True)
-    if out is not None:
-        store.write(out, rows.to_csv(index=False))
-    return rows
+    ladder_of = partial(sampled, chains=chains, draws=draws, warmup=warmup)
+    return over_problems(
+        names, n, seed, out, lambda p: compare_samplers(p, seed=seed, ladder_of=ladder_of, report=report)
+    )
 
 
 def shown_samplers(rows: pd.DataFrame) -> Shown:

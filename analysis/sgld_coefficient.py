@@ -96,11 +96,11 @@ def sgld_coefficient(
     InputError
         As ``posteriors.langevin``.
     """
-    from singular.posteriors.langevin import langevin, localised
+    from singular.posteriors.langevin import langevin, localised, own_seed
     from singular.posteriors.langevin_step import langevin_step_size
 
     where, _ = localised(problem, gamma, centre)
-    chosen = langevin_step_size(where, beta, acceptance=acceptance, chains=chains, seed=seed)
+    chosen = langevin_step_size(where, beta, acceptance=acceptance, chains=chains, seed=own_seed(seed, 0))
     estimates, sizes, gradients, passes = [], [], chosen.gradient_evaluations, float(chosen.gradient_evaluations)
     lost = []
     for share in SHARES:
@@ -108,7 +108,7 @@ def sgld_coefficient(
         try:
             tree = langevin(
                 where, beta, size, sampler=sampler, batch_size=batch_size, chains=chains, draws=draws,
-                thin=thin * times, burn_in=burn_in * times, seed=seed + times, progress=progress,
+                thin=thin * times, burn_in=burn_in * times, seed=own_seed(seed, times), progress=progress,
             )  # fmt: skip
         except SamplingError as error:
             lost.append(f"at step_size={size:.3g}: {error}")

@@ -125,6 +125,13 @@ MINIMUM_EFFECTIVE_SHARE = 0.3
 
 # --- Langevin samplers -----------------------------------------------------------------------------------------------
 
+VISIBLE_DEPARTURE = 2.0
+"""Errors by which the mean of (z − c)·∇U must miss d for the bias of a step to count as seen: chance is 5 % a run, and
+the price of a false alarm is low, since the bias is there, if smaller."""
+CLEARLY_NEGATIVE = 2.0
+"""Errors below 0 from which a coefficient is told to be negative for another cause than few draws."""
+MISFIT = 4.0
+"""Standard deviations above its mean at which the chi-square of points about a polynomial is too large."""
 FAR_EXTRAPOLATION = 0.5
 """Share of an extrapolated value by which the estimate at the smallest step may differ from it: further, the series in
 the step size is not seen to converge."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from singular.analysis.draws import VIRIALS, Draws
 from singular.analysis.estimate import Estimate, estimate
+from singular.analysis.thresholds import VISIBLE_DEPARTURE
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,10 +20,10 @@ def unadjusted(draws: Draws) -> bool:
 
 
 def virial_departure(draws: Draws, i: int) -> Estimate | None:
-    """Estimate E[(z − z*)·∇U] − d on the rung at position ``i``; 0 if the draws follow exp(−U).
+    """Estimate E[(z − c)·∇U] − d, c the virials' centre, on the rung at position ``i``; 0 if the draws follow exp(−U).
 
     Integration by parts gives d for every centre. A step that is too large, the noise of a minibatch and a burn-in that
-    was too short all move it. For U quadratic about z* with equal curvatures, SGLD's value is d x/(1 − x), x = εa/4.
+    was too short all move it. For U quadratic with equal curvatures, SGLD's value is d x/(1 − x), x = εa/4.
     None if the tree holds no virials.
 
     References
@@ -71,7 +72,7 @@ def unadjusted_flags(ladder: xr.DataTree, draws: Draws) -> list[str]:
         departure = virial_departure(draws, i)
         if departure is None:
             found.append(f"{sampler}: the bias of its step is not known")
-        elif abs(departure.value) > 2 * departure.mcse:
+        elif abs(departure.value) > VISIBLE_DEPARTURE * departure.mcse:
             d = int(draws.attrs["dim"])
             found.append(
                 f"{sampler}: (z - centre).grad U has mean {departure.value + d:.3g} ± {departure.mcse:.1g} where exact "

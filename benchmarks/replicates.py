@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -153,3 +154,8 @@ def every(function: Callable[[Any], Any], items: Sequence[Any], what: str) -> It
 def printed(frame: pd.DataFrame) -> str:
     """Return a frame as a Markdown table; bars in its headings are not taken for cells."""
     return markdown(frame.rename(columns=lambda name: str(name).replace("|", "\\|")))
+
+
+def wrapped(text: str) -> str:
+    """Return a paragraph broken into lines of at most 120 characters."""
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)

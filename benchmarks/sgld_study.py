@@ -1,12 +1,10 @@
 """SGLD and its kin against NUTS and the exact answer: each bias apart, and what an equal budget of gradients buys.
 
-    make study-sgld      # writes docs/studies/SGLD.md, .csv, SGLD_BUDGET.csv and pictures
+    make study-sgld      # writes docs/studies/SGLD.md, SGLD.csv, SGLD_BUDGET.csv and pictures
 
-First part: `singular.analysis.compare_samplers` on every problem. Second part: the excess coefficient at β =
-1/log n under
-the model's own prior, from as many gradients as a NUTS ladder took, on several data sets: SGLD tuned without the
-answer, and SGLD with the step that turned out best. A run goes on where it was stopped: what is done is read
-back from
+First part: `singular.analysis.compare_samplers` on every problem. Second part: the excess coefficient at β = 1/log n
+under the model's own prior, from as many gradients as a NUTS ladder took, on several data sets: SGLD tuned without the
+answer, and SGLD with the step that turned out best. A run goes on where it was stopped: what is done is read back from
 ``out/study-sgld``.
 """
 
@@ -20,14 +18,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from replicates import every
-from sgld_study_page import page
+from sgld_study_page import BLIND, EXTRAPOLATED, NUTS, page
 from sgld_study_pictures import bias_picture, budget_picture, gradients_picture, heat_picture
 
 from singular import analysis, models, posteriors
 from singular.analysis.sampler_comparison import ACCEPTANCE, SHARES, compare_samplers
+from singular.analysis.sgld_coefficient import SHARES as EXTRAPOLATED_SHARES
 from singular.analysis.sgld_coefficient import coefficient_of
 from singular.analysis.targets import exact_target
 from singular.errors import SamplingError
+from singular.posteriors.langevin import own_seed
+from singular.posteriors.langevin_kernels import KERNELS
 from singular.posteriors.store import write
 
 PROBLEMS = (
@@ -60,7 +61,7 @@ def kept(job: Job, folder: Path) -> pd.DataFrame:
         rows = compared(job) if job.seed is None else budgeted(job)
         write(path, rows.to_csv(index=False))
     frame = pd.read_csv(path, keep_default_na=False, na_values=["nan", ""])
-    return frame.assign(flags=frame["flags"].fillna("")) if "flags" in frame else frame
+    return frame.assign(flags=frame["flags"].fillna(""))
 
 
 def compared(job: Job) -> pd.DataFrame:
@@ -70,64 +71,55 @@ def compared(job: Job) -> pd.DataFrame:
 
 def budgeted(job: Job) -> pd.DataFrame:
     """Return the estimates of every method from the same number of gradients, on one data set."""
-    problem = models.problem(job.name, n=job.n, seed=job.seed or 0)
+    seed = job.seed or 0
+    problem = models.problem(job.name, n=job.n, seed=seed)
     exact = exact_target(problem, "excess_coefficient")
-    tree = posteriors.ladder(problem, seed=job.seed or 0, progress=False, cores=1, **LADDER)
+    tree = posteriors.ladder(problem, seed=seed, progress=False, cores=1, **LADDER)
     budget = int(tree.attrs["gradient_evaluations"])
-    about = {"problem": job.name, "n": job.n, "seed": job.seed, "exact": float(exact.value), "exact_error": exact.error}
-    found = analysis.excess_coefficient(tree, problem.reference.nll)
-    rows = [about | _told(found, budget) | {"method": "NUTS ladder"}]
-    step = posteriors.langevin_step_size(problem, acceptance=ACCEPTANCE, chains=CHAINS, seed=job.seed or 0)
+    found = {NUTS: analysis.excess_coefficient(tree, problem.reference.nll)}
+    step = posteriors.langevin_step_size(
+        problem, acceptance=ACCEPTANCE, chains=CHAINS, seed=own_seed(seed, len(KERNELS))
+    )
     left = budget - step.gradient_evaluations
-    rows += [
-        about | _langevin(problem, share * step.step_size, budget, job) | {"method": f"SGLD, step × {share:g}"}
-        for share in SHARES
-    ]
-    blind = _langevin(problem, step.step_size, left, job)
-    rows.append(about | blind | {"method": "SGLD, step by MALA", "gradients": budget})
-    rows.append(about | _langevin(problem, step.step_size, left, job, "mala") | {"method": "MALA", "gradients": budget})
-    parts = [(step.step_size * s, left * s / 1.75) for s in (1.0, 0.5, 0.25)]
+    for share in SHARES:
+        found[f"SGLD, step × {share:g}"] = _langevin(
+            problem, share * step.step_size, budget, own_seed(seed, 0, round(100 * share))
+        )
+    found[BLIND] = _langevin(problem, step.step_size, left, own_seed(seed, 1))
+    found["MALA"] = _langevin(problem, step.step_size, left, own_seed(seed, 2), "mala")
+    sizes = [step.step_size * share for share in EXTRAPOLATED_SHARES]
+    times = 1 / np.array(EXTRAPOLATED_SHARES)
     runs = [
-        _run(problem, size, int(left * weight), job)
-        for (size, _), weight in zip(parts, (1 / 7, 2 / 7, 4 / 7), strict=True)
+        _langevin(problem, size, int(left * part), own_seed(seed, 3, place))
+        for place, (size, part) in enumerate(zip(sizes, times / times.sum(), strict=True))
     ]
-    usable = [
-        (coefficient_of(run, problem), size) for run, (size, _) in zip(runs, parts, strict=True) if run is not None
-    ]
-    if len(usable) >= 2:
-        extrapolated = analysis.richardson(*map(list, zip(*usable, strict=True)))
-        rows.append(about | _told(extrapolated, budget) | {"method": "SGLD, extrapolated"})
-    return pd.DataFrame(rows)
+    usable = [(run, size) for run, size in zip(runs, sizes, strict=True) if run is not None]
+    found[EXTRAPOLATED] = analysis.richardson(*zip(*usable, strict=True)) if len(usable) > 1 else None
+    about = {"problem": job.name, "n": job.n, "seed": seed, "gradients": budget, "exact": float(exact.value)}
+    return pd.DataFrame([about | {"method": method} | _told(estimate) for method, estimate in found.items()])
 
 
 def _langevin(
-    problem: models.Problem, step_size: float, gradients: int, job: Job, sampler: str = "sgld"
-) -> dict[str, Any]:
-    tree = _run(problem, step_size, gradients, job, sampler)
-    if tree is None:
-        return {"value": np.nan, "mcse": np.nan, "gradients": gradients, "flags": "chains left for infinity"}
-    return _told(coefficient_of(tree, problem), int(tree.attrs["gradient_evaluations"]))
-
-
-def _run(problem: models.Problem, step_size: float, gradients: int, job: Job, sampler: str = "sgld"):
-    """Return one run of about so many gradients, or None if its chains left."""
+    problem: models.Problem, step_size: float, gradients: int, seed: int, sampler: str = "sgld"
+) -> analysis.Estimate | None:
+    """Return what a run of about so many gradients reads, or None if its chains left."""
     steps = max(gradients // CHAINS - KEPT, 2 * KEPT)
     thin = max(1, int(steps * (1 - BURNT)) // KEPT)
     try:
-        return posteriors.langevin(
+        tree = posteriors.langevin(
             problem, None, step_size, sampler=sampler, chains=CHAINS, draws=KEPT, thin=thin,
-            burn_in=max(0, steps - thin * KEPT), seed=100 + (job.seed or 0), progress=False,
+            burn_in=max(0, steps - thin * KEPT), seed=seed, progress=False,
         )  # fmt: skip
     except SamplingError:
         return None
+    return coefficient_of(tree, problem)
 
 
-def _told(estimate: analysis.Estimate, gradients: int) -> dict[str, Any]:
+def _told(estimate: analysis.Estimate | None) -> dict[str, Any]:
+    if estimate is None:
+        return {"value": np.nan, "mcse": np.nan, "error": np.nan, "flags": "chains left for infinity"}
     error = float(np.hypot(estimate.mcse, estimate.discretisation_error))
-    return {
-        "value": estimate.value, "mcse": estimate.mcse, "error": error, "gradients": gradients,
-        "flags": "; ".join(estimate.flags),
-    }  # fmt: skip
+    return {"value": estimate.value, "mcse": estimate.mcse, "error": error, "flags": "; ".join(estimate.flags)}
 
 
 def main() -> None:

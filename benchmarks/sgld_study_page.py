@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from replicates import printed
+from replicates import printed, wrapped
 
 from singular import __version__, models
 from singular.analysis.sampler_comparison import ACCEPTANCE
@@ -22,27 +22,32 @@ SHOWN_GAMMA = 1.0
 def page(rows: pd.DataFrame, budget: pd.DataFrame) -> str:
     """Return the page as Markdown."""
     n = int(rows["n"].iloc[0])
+    whence = wrapped(f"""Made by `make study-sgld` with singular {__version__}. Every run: [SGLD.csv](SGLD.csv),
+        [SGLD_BUDGET.csv](SGLD_BUDGET.csv). n = {n}, β = 1/log n = {wbic_beta(n):.4f}, w* the maximum-likelihood point;
+        the quantity is β (E_β[nL_n] − nL_n(w*)), what a local learning coefficient is estimated by. What a step size,
+        a temperature and γ mean here, and in other packages: [CONVENTIONS](../CONVENTIONS.md).""")
+    biases = wrapped(f"""At γ > 0 the prior is N(w*, I/γ). Every row is held against the exact value of *its own*
+        target: same data, β, γ and w*; closed form, quadrature, or a long NUTS ladder, whose error is told. The steps
+        are 2, 1, ½ and ¼ of the one that MALA accepts {ACCEPTANCE:.0%} of on the same potential. Four errors, each in a
+        column of its own: of the **step** (full batch, value − exact), of the **minibatch** (n/10 observations, less
+        the full batch at the same step), of the **localisation** (exact at γ less exact under the model's own prior),
+        and **Monte Carlo**. `seen` is the bias of step and minibatch that the run itself tells, from (z − c)·∇U, c the
+        mean of the later burn-in, whose mean is d for exact draws.""")
+    kin = wrapped(f"""Full batch, γ = {SHOWN_GAMMA:g}; `bias` is value − exact in units of its error, `cost`
+        mcse² × gradients and × seconds (compiling included), relative to NUTS on the same localised problem. Seconds
+        are of a machine that others use as well.""")
+    equal = wrapped(f"""The excess coefficient under the model's own prior, {budget["seed"].nunique()} data sets a
+        problem. The budget is what a NUTS ladder of 4 × 250 draws took, pilot and warm-up included; it gives every β,
+        of which one is read. `{BLIND}` and `{EXTRAPOLATED}` do not know the answer, and choosing the step is paid from
+        the budget. `{KNOWING}` has the step of the four whose root mean square error turned out least, not counting
+        the others.""")
     return f"""# SGLD and its kin against NUTS and the exact answer
 
-Made by `make study-sgld` with singular {__version__}. Numbers of every run: [SGLD.csv](SGLD.csv),
-[SGLD_BUDGET.csv](SGLD_BUDGET.csv). n = {n}, β = 1/log n = {wbic_beta(n):.4f}, w* the maximum-likelihood point;
-the quantity
-is β (E_β[nL_n] − nL_n(w*)), what a local learning coefficient is estimated by. What a step size, a temperature
-and γ mean
-here, and in other packages: [CONVENTIONS](../CONVENTIONS.md).
+{whence}
 
 ## Where an error comes from
 
-At γ > 0 the prior is N(w*, I/γ). Every row is held against the exact value of *its own* target: same data, β, γ
-and w*;
-closed form, quadrature, or a long NUTS ladder, whose error is told. The steps are 2, 1, ½ and ¼ of the one that MALA
-accepts {ACCEPTANCE:.0%} of on the same potential. Four errors, each in a column of its own: of the **step**
-(full batch,
-value − exact), of the **minibatch** (n/10 observations, less the full batch at the same step), of the
-**localisation**
-(exact at γ less exact under the model's own prior), and **Monte Carlo**. `seen` is the bias of step and
-minibatch that the
-run itself tells, from (z − w*)·∇U, whose mean is d for exact draws.
+{biases}
 
 ![Value less exact value against the step](SGLD_bias.png)
 
@@ -50,7 +55,7 @@ SGLD at γ = {SHOWN_GAMMA:g}:
 
 {printed(_sgld_table(rows))}
 
-{_bias_sentence(rows)}
+{wrapped(_bias_sentence(rows))}
 
 ![Relative distance from the value under the model's own prior](SGLD_heat.png)
 
@@ -59,32 +64,25 @@ where the two cancel.
 
 ## The quadratic
 
-{_quadratic(rows)}
+{wrapped(_quadratic(rows))}
 
 ## The other samplers
 
-Full batch, γ = {SHOWN_GAMMA:g}; `bias` is value − exact in units of its error, `cost` mcse² × gradients and × seconds
-(compiling included), relative to NUTS on the same localised problem. Seconds are of a machine that others use
-as well.
+{kin}
 
 {printed(_kin_table(rows))}
 
-{_kin_sentence(rows)}
+{wrapped(_kin_sentence(rows))}
 
 ![Error against gradients](SGLD_gradients.png)
 
 ## Extrapolated to step 0
 
-{_richardson(rows)}
+{wrapped(_richardson(rows))}
 
 ## The same number of gradients for all
 
-The excess coefficient under the model's own prior, {budget["seed"].nunique()} data sets a problem. The budget
-is what a NUTS
-ladder of 4 × 250 draws took, pilot and warm-up included; it gives every β, of which one is read. `{BLIND}` and
-`{EXTRAPOLATED}` do not know the answer, and choosing the step is paid from the budget. `{KNOWING}` has the step
-of the four
-whose root mean square error turned out least, not counting the others.
+{equal}
 
 ![Relative error of each method at equal gradients](SGLD_budget.png)
 
@@ -259,7 +257,8 @@ def _budget_sentences(budget: pd.DataFrame) -> str:
         lines.append(
             f"- NUTS over {method}, goal at most {goal:g}: met on {len(reached)} of {len(ratio)} problems; "
             f"geometric mean of the "
-            f"ratio {middle:.2g}, from {ratio.min():.2g} to {ratio.max():.2g}."
+            f"ratio {middle:.2g}, from {ratio.min():.2g} to {ratio.max():.2g}"
+            f"{' (0: chains of SGLD left, left out of the mean)' if (ratio == 0).any() else ''}."
         )
     ratio = table[NUTS] / table[EXTRAPOLATED]
     lines.append(f"- NUTS over {EXTRAPOLATED}: {ratio.min():.2g} to {ratio.max():.2g}.")

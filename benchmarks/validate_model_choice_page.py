@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import validate_model_choice_tables as tables
-from replicates import printed
+from replicates import printed, wrapped
 from validate_model_choice_families import Family, price
 
 from singular import __version__
 
 SIGNIFICANT = 0.01
-
-
-def wrapped(text: str) -> str:
-    """Return a paragraph broken into lines of at most 120 characters."""
-    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def page(rows: pd.DataFrame, families: Sequence[Family], settings: Mapping[str, int], planned: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -9,12 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from singular.errors import InputError
+from singular.errors import InputError, whole
 from singular.models.density import Traced, hoist, map_rows, parts_of
 
 if TYPE_CHECKING:
     from singular.models.problem import Problem
 
+KEPT = 16
+"""Problems and sizes that are not traced and checked again."""
 POINTS = 4
 TOLERANCE = 1e-8
 """Relative: rounding of a sum of n terms taken in another order."""
@@ -39,14 +42,14 @@ def row_nll(problem: Problem, size: int) -> Traced:
         If B is not such a number, or the nll of this model is no sum over rows of its arguments (rows that
         depend on each other, sufficient statistics, data that the model captures).
     """
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= problem.n:
-        raise InputError(f"batch_size={size!r} must be a whole number from 1 to n={problem.n}")
+    size = whole("batch_size", size, 1, problem.n)
     with jax.enable_x64(True):
-        chosen = _traced(problem, int(size))
+        chosen = _traced(problem, size)
         _check_additive(problem)
     return chosen
 
 
+@lru_cache(maxsize=KEPT)
 def _traced(problem: Problem, size: int) -> Traced:
     sites = problem.parts.sites
     empty = {name: jnp.zeros(shape) for name, shape in sites.latent.items()}
@@ -67,6 +70,7 @@ def _traced(problem: Problem, size: int) -> Traced:
         raise _no_rows(problem, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}") from error
 
 
+@lru_cache(maxsize=KEPT)
 def _check_additive(problem: Problem) -> None:
     n = problem.n
     keys = jax.random.split(jax.random.PRNGKey(0), POINTS)

@@ -22,10 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from singular.errors import InputError, SamplingError, unknown_name
+from singular.errors import InputError, SamplingError, unknown_name, whole
 from singular.models.density import compiled
 from singular.models.minibatch import row_nll
 from singular.models.problem import Problem
+from singular.posteriors.ladder import wbic_beta
 from singular.posteriors.langevin_kernels import KERNELS, checked_options
 from singular.posteriors.layout import lay_out
 from singular.posteriors.localise import LocalProblem, localise
@@ -97,7 +98,8 @@ def langevin(
     -------
     DataTree
         The layout of `ladder` with β as its only rung. ``nll``, ``log_prior`` and their virials are of all data, at
-        the draws. Attributes ``adjusted`` (0 where no step is rejected: then the draws are not of exp(−U), and
+        the draws; the virials are about the mean of the second half of the burn-in, fixed before the draws. Attributes
+        ``adjusted`` (0 where no step is rejected: then the draws are not of exp(−U), and
         estimators say so), ``gradient_evaluations`` (of steps, and one of all data a draw for nll),
         ``data_passes`` (the same in units of n observations), ``batch_size``, ``gamma``, ``step_size``. On Ctrl-C
         the draws that all chains have, ``complete`` 0.
@@ -133,11 +135,14 @@ def langevin(
         numbers = (beta, float(step_size), chosen)
         states, done = begin(keys, jnp.asarray(start), *numbers), 0
         line.stage("burn-in", burn_in)
+        visited = [start]
         for block in _blocks(burn_in, BURN_BLOCKS):
             states, _ = move(keys, states, done, block, *numbers)
             done += block
-            _check_alive(kernel.position(states), sampler, step_size)
+            visited.append(np.asarray(kernel.position(states)))
+            _check_alive(visited[-1], sampler, step_size)
             line.advance(block)
+        middle = np.mean(visited[len(visited) // 2 :], axis=(0, 1))
         burnt = time.perf_counter()
         rows, accepted, complete = [], [], True
         line.stage("sampling", draws)
@@ -156,7 +161,7 @@ def langevin(
             complete = False
         z = np.stack([np.asarray(row) for row in rows], axis=1)
         _check_alive(z, sampler, step_size)
-        stats = _statistics(problem, z, centre_z)
+        stats = _statistics(problem, z, middle)
         stats["acceptance_rate"] = np.stack([np.asarray(a) for a in accepted[: len(rows)]], axis=1)
         stats["diverging"] = np.zeros(z.shape[:2], bool)
         steps, kept = chains * done * kernel.gradients, z.shape[0] * z.shape[1]
@@ -301,15 +306,10 @@ def _checked(problem: Problem, beta: Any, settings: Mapping[str, Any], seed: Any
     ):
         raise InputError(f"step_size={step_size!r} must be a finite number above 0")
     for name, least in (("chains", 1), ("draws", 4), ("burn_in", 0), ("thin", 1)):
-        value = settings[name]
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-            raise InputError(f"{name}={value!r} must be a whole number, at least {least}")
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed={seed!r} must be a whole number, at least 0")
-    if size is not None and (
-        isinstance(size, bool) or not isinstance(size, int | np.integer) or not 1 <= size <= problem.n
-    ):
-        raise InputError(f"batch_size={size!r} must be a whole number from 1 to n={problem.n}")
+        whole(name, settings[name], least)
+    whole("seed", seed, 0)
+    if size is not None:
+        whole("batch_size", size, 1, problem.n)
     if KERNELS[sampler].adjusted and size is not None and size < problem.n:
         raise InputError(f"batch_size={size!r}: sampler={sampler!r} accepts or rejects by all data; leave it out")
     return beta
@@ -318,12 +318,17 @@ def _checked(problem: Problem, beta: Any, settings: Mapping[str, Any], seed: Any
 def checked_beta(problem: Problem, beta: Any) -> float:
     """Return β, 1/log n if it is None."""
     if beta is None:
-        if problem.n < 3:
+        beta = wbic_beta(problem.n)
+        if not beta < 1:
             raise InputError(f"beta=None is 1/log n, which needs n > e; problem {problem.name!r} has n={problem.n}")
-        beta = 1 / math.log(problem.n)
     if isinstance(beta, bool) or not isinstance(beta, int | float | np.number) or not 0 < beta <= 1:
         raise InputError(f"beta={beta!r} must be a number in (0, 1]")
     return float(beta)
+
+
+def own_seed(seed: int, *place: int) -> int:
+    """Return a seed for one of several runs under one seed: independent of the others, and of other seeds' runs."""
+    return int(np.random.SeedSequence([seed, *place]).generate_state(1)[0])
 
 
 def _blocks(steps: int, count: int):

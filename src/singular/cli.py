@@ -267,7 +267,7 @@ def compare(
 
     With --samplers the learning coefficient that SGLD users measure, β (E[nL] − nL(w*)) at β = 1/log n, by SGLD, pSGLD,
     SGHMC, SGNHT, MALA, underdamped Langevin and NUTS, with the errors of step, minibatch, localisation and draws in
-    columns of their own. It takes minutes a model.
+    columns of their own; --chains, --draws and --warmup are those of the NUTS ladders. It takes minutes a model.
 
     Examples:
 
@@ -281,7 +281,7 @@ def compare(
         from singular.analysis.sampler_tables import samplers_of_models, shown_samplers
 
         say = None if quiet or json or not sys.stderr.isatty() else _status
-        frames = samplers_of_models(models, n, seed, out, say)
+        frames = samplers_of_models(models, n, seed, chains, draws, warmup, out, say)
         if json:
             _print_json(frames)
         else:

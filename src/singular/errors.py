@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import numbers
+import operator
 from collections.abc import Iterable
 
 MOST_LISTED = 60
@@ -44,7 +46,8 @@ def whole(argument: str, value: object, least: int, most: int | None = None) -> 
     InputError
         Naming the argument, the value and what is allowed.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < least or (most is not None and value > most):
+    number = None if isinstance(value, bool) else operator.index(value) if isinstance(value, numbers.Integral) else None
+    if number is None or number < least or (most is not None and number > most):
         allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
         raise InputError(f"{argument}={value!r}: allowed is a whole number {allowed}")
-    return value
+    return number

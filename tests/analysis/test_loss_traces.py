@@ -57,7 +57,7 @@ def test_losses_of_a_minibatch_add_their_noise_to_the_error_and_no_bias():
     """Each of B rows has noise of standard deviation 0.5 about the mean loss: nβ·0.5/√B at every draw."""
     rows, spread = 20, 0.5
     noise = np.random.default_rng(3).normal(size=(CHAINS, DRAWS)) * spread / math.sqrt(rows)
-    found = local_coefficient_from_losses(losses(2) + noise, BASELINE, N, loss_rows=rows)
+    found = local_coefficient_from_losses(losses(2) + noise, BASELINE, N)
     assert abs(found.value - D / 2) < 4 * found.mcse
     variance = D / 2 + (N * BETA * spread) ** 2 / rows
     assert found.mcse == pytest.approx(math.sqrt(variance / (CHAINS * DRAWS)), rel=0.15)
@@ -101,7 +101,6 @@ GOOD = {"losses": np.ones((2, 8)) + np.arange(8), "baseline": 0.5, "n": N, "beta
         ("baseline", (np.nan, np.inf, None, "low")),
         ("n", (2, 10.0, True, None)),
         ("beta", (0.0, -1.0, 1.5, np.nan)),
-        ("loss_rows", (0, N + 1)),
         ("baseline_rows", (0, N + 1)),
     ],
 )

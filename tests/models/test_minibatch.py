@@ -134,5 +134,5 @@ def test_a_model_that_is_no_sum_over_rows_is_refused(case):
 
 @pytest.mark.parametrize("size", [0, -1, N + 1, 2.0, True, "all", None])
 def test_bad_batch_sizes(size):
-    with pytest.raises(InputError, match=rf"batch_size=.* must be a whole number from 1 to n={N}"):
+    with pytest.raises(InputError, match=rf"batch_size=.*: allowed is a whole number from 1 to {N}"):
         row_nll(Problem.from_numpyro(line, X, Y), size)
