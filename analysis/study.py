@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from singular.analysis.catalogue_list import catalogue_frame
 from singular.analysis.draws import rung_betas
 from singular.analysis.model_choice import size_table
 from singular.analysis.pages import write_report
+from singular.analysis.pool import side_by_side
 from singular.analysis.summary import summary
 from singular.analysis.tables import catalogue_table, growth_table
 from singular.errors import InputError, StoreError
@@ -126,7 +124,7 @@ def study(
     out = Path(out)
     folder = out / "ladders"
     for place in (folder, out / "figures"):
-        _make_folder(place)
+        make_folder(place)
     settings = Settings(chains, draws, warmup, seed)
     plan = [Job(name, n, seed, settings, folder / f"{name}.nc") for name in made]
     plan += [Job(name, n, seed, settings, folder / f"{name}.nc") for name in measured]
@@ -210,34 +208,15 @@ def check_target(path: Path) -> None:
 
 
 def _run_all(plan: Sequence[Job], jobs: int) -> Iterator[Outcome]:
-    """Run the jobs, each in one of several processes, and yield what is done as it is done.
-
-    NumPyro's handlers are one stack per process, so ladders are spread over processes and not over threads.
-    """
-    if jobs <= 1 or len(plan) <= 1:
-        yield from map(run, plan)
-        return
+    """Run the jobs, the largest models first, and yield what is done as it is done."""
     dimensions = dict(zip(*(catalogue_frame()[column] for column in ("name", "d")), strict=True))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(plan)), mp_context=context, initializer=_leave_interrupts_to_parent)
-    try:
-        longest_first = sorted(plan, key=lambda job: -dimensions.get(job.name, 0))
-        futures = [pool.submit(run, job, False, 1) for job in longest_first]
-        for future in as_completed(futures):
-            yield future.result()
-    except BaseException:
-        for worker in multiprocessing.active_children():
-            worker.terminate()  # a ladder on disk is whole or not there, whenever its writer dies
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    longest_first = sorted(plan, key=lambda job: -dimensions.get(job.name, 0)) if jobs > 1 else list(plan)
+    for _, outcome in side_by_side(run, longest_first, jobs, False, None if jobs <= 1 else 1):
+        yield outcome
 
 
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _make_folder(path: Path) -> None:
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are not there."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
