@@ -77,8 +77,8 @@ def carry_out(
     folder = Path(out) / name
     make_folder(folder)
     finding = study.run(Workshop(folder, seed, jobs or available_cores(), report))
-    paths = [folder / f"{name}.{kind}" for kind in ("md", "png", "csv")]
-    page = f"""# {study.title}
+    page, picture, rows = (folder / f"{name}.{kind}" for kind in ("md", "png", "csv"))
+    text = f"""# {study.title}
 
 {QUESTIONS[name]} Made by `singular study {name}` with singular {singular.__version__}; every number is in
 [{name}.csv]({name}.csv).
@@ -87,7 +87,7 @@ def carry_out(
 
 {finding.text.strip()}
 """
-    store.write(paths[2], finding.table.to_csv(index=False, float_format="%.6g"))
-    store.write(paths[1], png(finding.figure))
-    store.write(paths[0], page)
-    return Written(finding, *paths, time.perf_counter() - started)
+    store.write(rows, finding.table.to_csv(index=False, float_format="%.6g"))
+    store.write(picture, png(finding.figure))
+    store.write(page, text)
+    return Written(finding, page, picture, rows, time.perf_counter() - started)

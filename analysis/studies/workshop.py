@@ -128,7 +128,7 @@ class _Kept:
     def __call__(self, job: tuple[Part, Path]) -> None:
         item, path = job
         frame = getattr(import_module(self.module), self.function)(*item)
-            store.write(path, frame.to_csv(index=False, na_rep="nan"))
+        store.write(path, frame.to_csv(index=False, na_rep="nan"))
 
 
 def _read(path: Path) -> pd.DataFrame:
