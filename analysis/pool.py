@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import Any
 
+LOOK = 1.0
+"""Seconds after which a worker looks whether its parent is there."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -37,7 +41,7 @@ def side_by_side[Item, Answer](
     for library in ONE_THREAD:  # with a process on each core, threads of BLAS only wait for each other
         os.environ.setdefault(library, "1")
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(jobs, len(items)), mp_context=context, initializer=_leave_interrupts_to_parent)
+    pool = ProcessPoolExecutor(min(jobs, len(items)), mp_context=context, initializer=_follow_parent)
     try:
         futures = {pool.submit(function, item, *arguments): item for item in items}
         for future in as_completed(futures):
@@ -50,5 +54,13 @@ def side_by_side[Item, Answer](
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _leave_interrupts_to_parent() -> None:
+def _follow_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it is gone: a killed one cannot end its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK)
+    os._exit(1)

@@ -9,6 +9,7 @@ from singular.models.crossings.product import monomial
 from singular.models.crossings.squares import squares_regression
 from singular.models.crossings.sum_of_powers import sum_of_powers
 from singular.models.crossings.two_wells import two_wells
+from singular.models.crossings.uneven_wells import uneven_wells
 from singular.models.description import describe, from_description
 from singular.models.linear_networks.deep_linear import deep_linear
 from singular.models.linear_networks.factor_analysis import factor_analysis
@@ -97,5 +98,6 @@ __all__ = [
     "topic_model",
     "two_phase_relu",
     "two_wells",
+    "uneven_wells",
     "zero_inflated_poisson",
 ]

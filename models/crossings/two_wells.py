@@ -40,13 +40,7 @@ def two_wells() -> Model:
         return {"y": standard_normals(key, n, 1)[:, 0]}
 
     def nodes(data: Data, level: int) -> Nodes:
-        graded = rules.graded_edges(2.0**-24, 1.0)
-        outward = np.concatenate([graded, np.arange(1.25, 15.25, 0.25)])
-        edges = np.concatenate([SHARP - outward, SHARP + graded, FLAT - graded, FLAT + outward])
-        inner = np.concatenate([np.linspace(SHARP + 1, SUMMIT, 5), np.linspace(SUMMIT, FLAT - 1, 7)])
-        rule = rules.panels(np.unique(np.concatenate([edges, inner])), (16, 12)[-level])
-        log_prior = rules.log_normal_density(rule.points, scale=SPREAD)
-        return Nodes(rule.points[:, None], rule.log_weights + log_prior)
+        return well_nodes(level)
 
     def log_likelihood(points, beta, data):
         y, mean = data["y"], mean_of(points[:, 0])
@@ -88,3 +82,13 @@ def two_wells() -> Model:
         "n^(1/4). A single chain at β = 1 stays in the well where it starts: only exchange with hotter rungs tells "
         "the two masses.",
     )
+
+
+def well_nodes(level: int) -> Nodes:
+    """Return nodes over w with the weights of its prior, graded towards both wells."""
+    graded = rules.graded_edges(2.0**-24, 1.0)
+    outward = np.concatenate([graded, np.arange(1.25, 15.25, 0.25)])
+    edges = np.concatenate([SHARP - outward, SHARP + graded, FLAT - graded, FLAT + outward])
+    inner = np.concatenate([np.linspace(SHARP + 1, SUMMIT, 5), np.linspace(SUMMIT, FLAT - 1, 7)])
+    rule = rules.panels(np.unique(np.concatenate([edges, inner])), (16, 12)[-level])
+    return Nodes(rule.points[:, None], rule.log_weights + rules.log_normal_density(rule.points, scale=SPREAD))
