@@ -17,6 +17,7 @@ from singular.analysis.studies.cells import COLUMNS, agreement, movement, share_
 from singular.analysis.studies.concentration_figure import draw
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.problem import Problem
+from singular.models.sufficient import equivalent_rows
 from singular.posteriors.quadrature import Exact
 
 TWO_LINES, LINE_AND_DOT, THREE_PLANES = "monomial-1-2", "line-and-dot", "monomial-1-1-1"
@@ -42,22 +43,9 @@ LIMIT = 0.5
 is Gamma(1/4), of mean 1/4."""
 
 
-def sufficient(problem: Problem) -> Problem:
-    """Return a regression of y on x with unit noise on two rows that have the same Σx², Σxy and Σy².
-
-    The nll of every function s(w) x is the same but for a constant, so that shares and means at every β are too, and
-    a gradient costs no more at n = 10⁷ than at 10.
-    """
-    x, y = problem.kwargs["x"], problem.kwargs["y"]
-    norm = float(np.sqrt(x @ x))
-    along = float(x @ y) / norm
-    rest = float(np.sqrt(max(0.0, y @ y - along**2)))
-    return replace(problem, kwargs={"x": np.array([norm, 0.0]), "y": np.array([along, rest])})
-
-
 def sampled(name: str, n: int, seed: int) -> pd.DataFrame:
     """Return the rows of one ladder at β = 1/log n and at 1."""
-    problem = sufficient(models.problem(name, n=n, seed=seed))
+    problem = equivalent_rows(models.problem(name, n=n, seed=seed))
     tree = posteriors.ladder(problem, seed=seed, progress=False, cores=1, **LADDER)
     betas = sorted({1 / math.log(n), 1.0})
     exact = posteriors.quadrature(problem, betas)
@@ -69,7 +57,7 @@ def sampled(name: str, n: int, seed: int) -> pd.DataFrame:
 
 def exactly(name: str, n: int, seed: int) -> pd.DataFrame:
     """Return the exact share of each region, and E[w1²] of the two lines, at β = 1."""
-    problem = sufficient(models.problem(name, n=n, seed=seed))
+    problem = equivalent_rows(models.problem(name, n=n, seed=seed))
     held = _with_square(problem) if name == TWO_LINES else posteriors.quadrature(problem, [1.0])
     row = held.at(1.0)
     found = [

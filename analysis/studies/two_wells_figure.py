@@ -1,0 +1,84 @@
+"""The picture of the study of two wells: their odds at equal losses, and the transition that an advantage makes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, LIGHT, ORANGE, VERMILION, finish, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from singular.analysis.phase_law import PhaseLaw
+
+COLOURS, MARKERS = (BLUE, VERMILION, GREEN, ORANGE), ("o", "s", "^", "D")
+
+
+def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], odds: str) -> Figure:
+    """Return the figure: shapes of the wells, odds at equal losses, shares with an advantage, and these against n c."""
+    from singular.models import uneven_wells
+
+    figure = new_figure(13.0, 8.0)
+    well, equal, uneven, scaled = figure.subplots(2, 2).ravel()
+    w = np.linspace(-2.2, 5.0, 400)
+    well.plot(w, np.asarray(uneven_wells(0.0).excess_loss({"w": w})), color=BLUE, lw=1.8)
+    well.set_ylim(-0.01, 0.4)
+    well.axvline(1 / 3, color=GREY, ls=":", lw=1.2)
+    for x, name in ((-1.0, "sharp\nλ = 1/2"), (3.0, "flat\nλ = 1/4")):
+        well.text(x, 0.05, name, ha="center", fontsize=9)
+    finish(well, "The excess loss of the two wells, and where they are divided", "w", "K(w), nats an observation")
+
+    own = table[(table["quantity"] == odds) & (table["beta"] == 1.0)]
+    rows = own[own["advantage"] == 0.0]
+    sizes = np.geomspace(30, rows["n"].max(), 100)
+    for seed, one in rows[rows["method"] == "quadrature"].groupby("seed"):
+        noise_free = seed == -1
+        style = {"color": BLACK, "lw": 1.8, "label": "exact, no noise"} if noise_free else {"color": LIGHT, "lw": 0.9}
+        equal.plot(one["n"], one["value"], **style)
+    both = laws(0.0)
+    law = [both["sharp"].free_energy(n) - both["flat"].free_energy(n) for n in sizes]
+    equal.plot(sizes, law, color=ORANGE, ls="--", lw=1.8, label="law: ¼ log n + constant")
+    _points(equal, rows[rows["method"] == "mbar"], 0, "sampled, ± 2 errors")
+    equal.set_xscale("log")
+    equal.axhline(0.0, color=GREY, lw=0.8)
+    finish(equal, "Equal losses: grey lines are the exact odds on single data sets", "observations n",
+           "log odds, flat over sharp (nats)")  # fmt: skip
+    equal.legend(fontsize=9, frameon=False)
+
+    for axes, unit in ((uneven, "n"), (scaled, "nc")):
+        for place, c in enumerate(sorted(set(table["advantage"]) - {0.0})):
+            part = own[own["advantage"] == c]
+            free = part[part["seed"] == -1]
+            x = free["n"] * (c if unit == "nc" else 1.0)
+            axes.plot(x, 1 / (1 + np.exp(-free["value"])), color=COLOURS[place], lw=1.8, label=f"c = {c:g}")
+            if unit == "n":
+                for _, one in part[(part["method"] == "quadrature") & (part["seed"] != -1)].groupby("seed"):
+                    axes.plot(one["n"], 1 / (1 + np.exp(-one["value"])), color=COLOURS[place], lw=0.6, alpha=0.45)
+                share = table[
+                    (table["quantity"] == "share") & (table["phase"] == "flat") & (table["method"] == "mbar")
+                    & (table["beta"] == 1.0) & (table["advantage"] == c)
+                ]  # fmt: skip
+                _points(axes, share, place, None)
+        axes.set_xscale("log")
+        axes.set_ylim(-0.03, 1.03)
+        axes.axhline(0.5, color=GREY, lw=0.8)
+        axes.legend(fontsize=9, frameon=False, loc="lower left")
+    finish(uneven, "Sharp well better by c. Thick: exact, no noise; thin: data sets; points: sampled",
+           "observations n", "share of the flat well")  # fmt: skip
+    finish(scaled, "The same against n c: the change-over moves with ¼ log n", "n c (nats)", "share of the flat well")
+    scaled.set_xlim(3e-2, 30)
+    figure.suptitle(
+        "The flat well wins by its volume; a smaller loss wins it back once n c outgrows ¼ log n", fontsize=12
+    )
+    return figure
+
+
+def _points(axes, rows: pd.DataFrame, place: int, label: str | None) -> None:
+    axes.errorbar(
+        rows["n"], rows["value"], yerr=2 * rows["mcse"], color=COLOURS[place], marker=MARKERS[place], ls="", ms=6,
+        capsize=3, label=label,
+    )  # fmt: skip
