@@ -135,6 +135,12 @@ class Model:
         Parameters (constrained, by site) of one point of the optimal set.
     phases : name -> (parameters -> bool array)
         Disjoint named regions of parameter space that cover the optimal set; what none claims is ``"rest"``.
+    symmetries : name -> (parameters -> tangent vectors)
+        The continuous symmetries of the function as vector fields (`singular.models.symmetries`): at one point
+        (site -> value, no batch dimension), site -> (G, …), G tangent vectors along which no density
+        of the model changes. What holds on a part of parameter space alone says so in its name, and is 0 elsewhere.
+    discrete_symmetries : name -> (parameters -> parameters)
+        Maps that leave every density as it is and are no member of a continuous family: swaps of units, signs.
     excess_loss : (parameters -> array) or None
         K(w) = L(w) − L(w0), nats an observation, in closed form or by a fixed rule: the Kullback–Leibler
         divergence from the truth if the model contains it. A JAX function; parameters with any leading
@@ -165,6 +171,8 @@ class Model:
     boundary: bool = False
     optimum: Parameters | None = None
     phases: Mapping[str, Callable[[Parameters], Any]] = field(default_factory=dict)
+    symmetries: Mapping[str, Callable[[Parameters], Mapping[str, Any]]] = field(default_factory=dict)
+    discrete_symmetries: Mapping[str, Callable[[Parameters], Parameters]] = field(default_factory=dict)
     excess_loss: Callable[[Parameters], Any] | None = None
     integral: Integral | None = None
     population: Integral | None = None

@@ -12,6 +12,7 @@ from singular.models.coefficients import hadamard as coefficient
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.symmetries import factor_scaling, flips
 
 STEPS = (0.2, 0.25)
 """Spacing of the rule at level 0 and at level −1."""
@@ -79,6 +80,8 @@ def hadamard_regression(products: int, nonzero: int) -> Model:
         dim=2 * products,
         exact=exact,
         optimum={"u": np.sqrt(np.abs(truth)), "v": np.sign(truth) * np.sqrt(np.abs(truth))},
+        symmetries={"scaling between factors": factor_scaling("u", "v")},
+        discrete_symmetries=flips({"u": -1, "v": -1}, products),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route) if products <= 2 else None,
         population=Integral(nodes, population, route) if products <= 2 else None,

@@ -17,6 +17,7 @@ from singular.models.crossings.crossing_phases import CROSSING, phases_of, regio
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.symmetries import monomial_scaling
 
 
 @family
@@ -130,6 +131,9 @@ def monomial(exponents: Sequence[int]) -> Model:
             regions=regions_of(powers, within),
         ),
         singular=powers != (1,),
+        symmetries={"scaling between factors": monomial_scaling(dict(zip(sites, powers, strict=True)))}
+        if len(powers) > 1
+        else {},
         excess_loss=excess_loss,
         population=Integral(nodes, population, route=f"{len(rest)}-D panels"),
         description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1)",

@@ -18,6 +18,7 @@ from singular.models.draws import standard_normals
 from singular.models.linear_networks.deep_population import three_layers_of_two
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, true_matrix, truth_in_words
+from singular.models.symmetries import general_linear
 
 
 @family
@@ -91,6 +92,10 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
         exact=exact,
         optimum=dict(zip(sites, balanced_factors(sizes, rank), strict=True)),
         phases=phases,
+        symmetries={
+            f"GL({width}) between {outer} and {inner}": general_linear(outer, inner)
+            for inner, outer, width in zip(sites, sites[1:], sizes[1:], strict=False)
+        },
         excess_loss=excess_loss,
         integral=integral,
         population=population,

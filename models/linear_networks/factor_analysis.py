@@ -14,6 +14,7 @@ import numpyro.distributions as dist
 from singular.models.base import Data, Model, family
 from singular.models.coefficients import factor_analysis as coefficient
 from singular.models.draws import standard_normals
+from singular.models.symmetries import communality, flips, rotation, swaps
 
 
 @family
@@ -77,6 +78,11 @@ def factor_analysis(observed: int, factors: int, true_factors: int) -> Model:
         singular=factors > 1 or true_factors < factors,
         optimum={"loadings": np.hstack([true_loadings, spare]), "log_variances": np.zeros(observed)},
         phases=phases,
+        symmetries={
+            **({f"rotation of the {factors} factors": rotation("loadings", 1)} if factors > 1 else {}),
+            "loading against noise, where a factor is on one variable alone": communality("loadings", "log_variances"),
+        },
+        discrete_symmetries={**swaps({"loadings": -1}, factors), **flips({"loadings": -1}, factors)},
         excess_loss=excess_loss,
         description=f"y ~ N(0, Λ Λᵀ + Ψ), Λ {observed} × {factors}, Ψ diagonal",
         prior="Λ_ij ~ N(0, 1), log Ψ_ii ~ N(0, 1)",

@@ -17,6 +17,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals.collapse import log_noise
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
+from singular.models.symmetries import flips, general_linear, swaps
 
 
 @family
@@ -69,6 +70,8 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
         dim=factors * (rows + columns),
         exact=exact,
         optimum={"A": a, "B": b},
+        symmetries={f"GL({factors}) between A and B": general_linear("A", "B")},
+        discrete_symmetries={**swaps({"A": -1, "B": -2}, factors), **flips({"A": -1, "B": -2}, factors)},
         excess_loss=excess_loss,
         integral=None if integral is None else _of_copies(integral),
         population=population,

@@ -18,6 +18,7 @@ from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
 from singular.models.linear_networks.smaller_factor import probability_of_smaller
 from singular.models.linear_networks.sobol_ridge import LOG2_POINTS, ROUTE, ridge_nodes
+from singular.models.symmetries import flips, general_linear, swaps
 
 
 @family
@@ -82,6 +83,8 @@ def reduced_rank(inputs: int, outputs: int, hidden: int, rank: int) -> Model:
         exact=exact,
         optimum={"A": a, "B": b},
         phases=phases,
+        symmetries={f"GL({hidden}) between B and A": general_linear("B", "A")},
+        discrete_symmetries={**swaps({"A": -2, "B": -1}, hidden), **flips({"A": -2, "B": -1}, hidden)},
         excess_loss=excess_loss,
         integral=integral,
         population=population,

@@ -18,6 +18,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.mixtures.ratios import divergence, log_sum_exp, pair_log_weights
 from singular.models.mixtures.weight_rules import log_odds, logits_of
+from singular.models.symmetries import agree, exchanged, free_where
 
 APART = 1.0
 """Difference of the two logits from which the components count as apart."""
@@ -146,6 +147,8 @@ def binomial_mixture(trials: int = 4) -> Model:
             "first dead": lambda w: far(w) & (w["a"] < 0.5),
             "second dead": lambda w: far(w) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         integral=Integral(
             nodes,

@@ -17,6 +17,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.mixtures.ratios import divergence
+from singular.models.symmetries import at_most_one_nonzero, scaling_where
 
 NEAR = 0.5
 """Weight below which a spin counts as not joined to the hidden one."""
@@ -79,6 +80,8 @@ def hidden_spin(visible: int = 3) -> Model:
         exact=coefficients.hidden_spin(size),
         optimum={"w": np.zeros(size)},
         phases=phases,
+        symmetries={"scaling of the weights, where at most one is not 0": scaling_where("w", at_most_one_nonzero("w"))},
+        discrete_symmetries={"sign of all weights": lambda w: {"w": -w["w"]}},
         excess_loss=excess_loss,
         integral=_three_spins(phases) if size == 3 else None,
         population=_three_spins_population() if size == 3 else None,

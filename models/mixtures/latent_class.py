@@ -18,6 +18,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.mixtures.ratios import divergence, pair_log_weights
+from singular.models.symmetries import agree, exchanged, free_where
 
 FARTHEST = 38.0
 """Largest sum or difference of two logits that nodes reach: a weight of exp(−38) is left out."""
@@ -75,6 +76,8 @@ def latent_class(probabilities: Sequence[float] = (0.3, 0.6)) -> Model:
         dim=2 * n_features + 1,
         exact=coefficients.naive_bayes(n_features),
         optimum={"a": np.array(0.5), "b": p.copy(), "c": p.copy()},
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         integral=_table_oracle() if two else None,
         population=_table_population(p) if two else None,

@@ -21,6 +21,7 @@ from singular.models.mixtures.normal_components import (
     simulate_normals,
 )
 from singular.models.mixtures.weight_rules import folded_log_odds, logits_of
+from singular.models.symmetries import agree, exchanged, free_where, is_at
 
 NEAR = 0.5
 """Distance, in standard deviations of the noise, below which a free component counts as merged with a known one."""
@@ -86,6 +87,7 @@ def known_component_mixture() -> Model:
         exact=known_component(),
         optimum={"a": np.array(0.5), "b": np.array(0.0)},
         phases=phases,
+        symmetries={"weight, where the components agree": free_where("a", is_at("b", 0.0))},
         excess_loss=excess_loss,
         integral=Integral(
             lambda data, level: rule(level, 1 / 16),
@@ -195,6 +197,8 @@ def free_components_mixture(concentration: float | str = 1) -> Model:
             "first dead": lambda w: (abs(w["b"] - w["c"]) >= APART) & (w["a"] < 0.5),
             "second dead": lambda w: (abs(w["b"] - w["c"]) >= APART) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         integral=Integral(
             nodes,

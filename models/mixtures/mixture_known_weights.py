@@ -19,6 +19,7 @@ from singular.models.mixtures.normal_components import (
     pair_log_likelihood,
     simulate_normals,
 )
+from singular.models.symmetries import exchanged
 
 DISTANCES = [1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.5, 10.0, 14.0, 20.0]
 """Panel edges beyond 1, in standard deviations of the noise."""
@@ -72,6 +73,7 @@ def fixed_weights_mixture() -> Model:
         dim=2,
         exact=fixed_weights(2),
         optimum={"b": np.array(0.0), "c": np.array(0.0)},
+        discrete_symmetries={"swap of the components": exchanged("b", "c")},
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route="2-D: double exponential in the mean, panels in the distance"),
         population=Integral(
@@ -115,6 +117,7 @@ def symmetric_mixture() -> Model:
         dim=1,
         exact=symmetric_pair(),
         optimum={"b": np.array(0.0)},
+        discrete_symmetries={"sign of b": lambda w: {"b": -w["b"]}},
         excess_loss=excess_loss,
         integral=Integral(lambda data, level: rule(2.0**-4, (30, 24)[-level]), log_likelihood, route="1-D panels"),
         population=Integral(

@@ -24,6 +24,7 @@ from singular.models.mixtures.normal_components import (
     pair_log_likelihood,
     simulate_normals,
 )
+from singular.models.symmetries import exchange, swaps
 
 CLOSE = 0.25
 """A component is at a true one if it is nearer than this part of their smallest distance (of 2 if there is one)."""
@@ -82,6 +83,8 @@ def normal_mixture(components: int, true_means: Sequence[float] = (0.0,)) -> Mod
         singular=h > r,
         optimum={"weights": weights, "means": centres[at]},
         phases=_labellings() if h == r == 2 else _occupations(h, centres),
+        symmetries={"exchange between components that agree": exchange("weights", ["means"], "equal")},
+        discrete_symmetries=swaps({"weights": -1, "means": -1}, h),
         excess_loss=excess_loss,
         integral=_two_apart() if h == r == 2 else None,
         description="y ~ " + " + ".join(f"a{j + 1} N(b{j + 1}, 1)" for j in range(h)),

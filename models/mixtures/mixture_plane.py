@@ -15,6 +15,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.mixtures.normal_components import SPREAD, excess_over_one
 from singular.models.mixtures.weight_rules import folded_log_odds
+from singular.models.symmetries import agree, exchanged, free_where
 
 APART = 1.0
 """Distance from which the two components count as apart, in standard deviations of the noise."""
@@ -94,6 +95,8 @@ def plane_mixture() -> Model:
             "first dead": lambda w: apart(w) & (w["a"] < 0.5),
             "second dead": lambda w: apart(w) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         population=Integral(nodes, population, route="3-D rule, the offset of the line in closed form"),
         description="y ~ a N(b, I) + (1 − a) N(c, I), y in the plane",

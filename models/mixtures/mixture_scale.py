@@ -12,6 +12,7 @@ import numpyro.distributions as dist
 from singular.models.base import Model, family
 from singular.models.coefficients import location_scale_mixture
 from singular.models.mixtures.normal_components import FINENESS, REACH, SPREAD, simulate_normals
+from singular.models.symmetries import SAME, free_where
 
 SHAPE, RATE = 3.0, 2.0
 """Inverse gamma prior of a variance: mean 1, and E[1/variance] finite, so that the prior's mean loss is."""
@@ -69,6 +70,8 @@ def location_scale_pair() -> Model:
             "first dead": lambda w: different(w) & (w["a"] < 0.5),
             "second dead": lambda w: different(w) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", _agree)},
+        discrete_symmetries={"swap of the components": _swapped},
         excess_loss=excess_loss,
         description="y ~ a N(b, u) + (1 − a) N(c, v)",
         prior="a ~ U(0, 1), b, c ~ N(0, 2²), u, v ~ InverseGamma(3, 2)",
@@ -76,3 +79,12 @@ def location_scale_pair() -> Model:
         note="A change of variance looks like a change of mean to second order, so that components may cancel against "
         "each other and the reduction that settles mixtures of known variance fails. No exact λ is claimed.",
     )
+
+
+def _agree(w):
+    gaps = [abs(w[site][0] - w[site][1]) for site in ("means", "variances")]
+    return (gaps[0] < SAME) & (gaps[1] < SAME)
+
+
+def _swapped(w):
+    return {"a": 1 - w["a"], "means": w["means"][..., ::-1], "variances": w["variances"][..., ::-1]}

@@ -16,6 +16,7 @@ from singular.models import coefficients
 from singular.models.base import Data, Model, family
 from singular.models.draws import standard_normals
 from singular.models.mixtures.ratios import divergence, pair_log_weights
+from singular.models.symmetries import agree, exchanged, free_where
 
 APART = 0.25
 """Largest difference of a category's probability from which the components count as apart."""
@@ -80,6 +81,8 @@ def multinomial_mixture(categories: int = 3, trials: int = 4) -> Model:
             "first dead": lambda w: far(w) & (w["a"] < 0.5),
             "second dead": lambda w: far(w) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         description=f"y ~ a Mult({trials}, b) + (1 − a) Mult({trials}, c)",
         prior="a ~ U(0, 1), b, c ~ Dirichlet(1, …, 1)",

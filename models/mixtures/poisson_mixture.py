@@ -19,6 +19,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.mixtures.ratios import divergence, pair_log_weights
 from singular.models.mixtures.weight_rules import log_odds, logits_of
+from singular.models.symmetries import agree, exchanged, free_where
 
 LARGEST = 63
 """Largest count that the oracle takes."""
@@ -136,6 +137,8 @@ def poisson_mixture(true_mean: float = 2.0) -> Model:
             "first dead": lambda w: far(w) & (w["a"] < 0.5),
             "second dead": lambda w: far(w) & (w["a"] >= 0.5),
         },
+        symmetries={"weight, where the components agree": free_where("a", agree("b", "c"))},
+        discrete_symmetries={"swap of the components": exchanged("b", "c", weight="a")},
         excess_loss=excess_loss,
         integral=Integral(
             nodes,

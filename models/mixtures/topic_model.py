@@ -16,6 +16,7 @@ from singular.models import coefficients
 from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
+from singular.models.symmetries import stochastic_linear, swaps
 
 FARTHEST = 38.0
 """Largest sum or difference of two logits that nodes reach."""
@@ -77,6 +78,8 @@ def topic_model(words: int = 2, documents: int = 2, topics: int = 2) -> Model:
             "mixing": np.concatenate([middle, np.repeat((1 - middle) / (h - 1), h - 1, axis=1)], axis=1),
         },
         phases={"topics equal": topics_closer, "documents equal": lambda w: ~topics_closer(w)} if smallest else {},
+        symmetries={f"matrices of row sums 1 between documents and {h} topics": stochastic_linear("mixing", "topics")},
+        discrete_symmetries=swaps({"topics": -2, "mixing": -1}, h),
         excess_loss=excess_loss,
         integral=_oracle() if smallest else None,
         population=_population() if smallest else None,

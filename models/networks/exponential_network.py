@@ -16,6 +16,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.networks import hidden_layer
+from singular.models.symmetries import exchange, silent_scaling, swaps
 
 STEPS = (0.06, 0.085)
 """Two units: spacing of the rules at level 0 and at level −1."""
@@ -78,6 +79,11 @@ def exponential_network(hidden: int) -> Model:
         exact=coefficients.vandermonde(hidden, 1),
         optimum={"a": np.zeros(hidden), "b": np.zeros(hidden)},
         phases=hidden_layer.one_unit_phases() if hidden == 1 else {},
+        symmetries={
+            "scaling of silent units": silent_scaling("a", "b", odd=False),
+            "exchange between units that share an inner weight": exchange("a", ["b"], "equal"),
+        },
+        discrete_symmetries=swaps({"a": -1, "b": -1}, hidden),
         excess_loss=hidden_layer.excess_loss(_feature, x, weights, truth),
         integral=Integral(
             nodes,

@@ -15,6 +15,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_noise
+from singular.models.symmetries import exchange, swaps, unit_scaling
 
 STEPS = (0.06, 0.09)
 """Spacing of the rules for the two lengths at level 0 and at level −1."""
@@ -110,6 +111,11 @@ def relu_network(hidden: int, true_units: int = 0) -> Model:
         exact=coefficients.relu_zero(hidden) if zero else coefficients.relu_one_unit(hidden),
         optimum={"a": slope * first, "b": np.ones(hidden)},
         phases=phases,
+        symmetries={
+            "scaling of a unit": unit_scaling("a", ["b"]),
+            "exchange between units of one side": exchange("a", ["b"], "homogeneous"),
+        },
+        discrete_symmetries=swaps({"a": -1, "b": -1}, hidden),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route=route, regions=regions),
         population=Integral(nodes, population, route=route),

@@ -14,6 +14,7 @@ from singular.errors import whole
 from singular.models.base import Bound, Data, Model, family
 from singular.models.draws import standard_normals
 from singular.models.networks.superposition_loss import mean_squared_error, polygon
+from singular.models.symmetries import rotation, swaps
 
 HIDDEN = 2
 """Hidden dimensions."""
@@ -89,6 +90,8 @@ def superposition(features: int) -> Model:
             f"{c - 1}-gon": lambda p: columns(p) == c - 1,
             "fewer": lambda p: columns(p) < c - 1,
         },
+        symmetries={"rotation of the hidden plane": rotation("W", 0)},
+        discrete_symmetries=swaps({"W": -1, "b": -1}, c),
         excess_loss=excess_loss,
         description=f"y ~ N(max(Wᵀ W x + b, 0), I), W 2 × {c}",
         prior="W, b ~ N(0, 1)",

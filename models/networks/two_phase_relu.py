@@ -15,6 +15,7 @@ from singular.errors import InputError
 from singular.models.base import Bound, Data, LearningCoefficient, Model, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
+from singular.models.symmetries import exchange, swaps, unit_scaling
 
 OFFSET = -0.3
 """Bias of the true units."""
@@ -116,6 +117,11 @@ def two_phase_relu(angle: float = 1.26) -> Model:
         bound=bound if merged else None,
         optimum={"w": true_w, "b": true_b, "q": true_q, "c": np.array(0.0)},
         phases={"degenerate": degenerate, "non-degenerate": lambda p: ~degenerate(p)},
+        symmetries={
+            "scaling of a unit": unit_scaling("q", ["w", "b"]),
+            "exchange between units on one line": exchange("q", ["w", "b"], "homogeneous"),
+        },
+        discrete_symmetries=swaps({"w": -2, "b": -1, "q": -1}, 2),
         excess_loss=excess_loss,
         description="y ~ N(c + Σ_i q_i max(⟨w_i, x⟩ + b_i, 0), 1), i = 1, 2",
         prior="w_i, b_i, q_i, c ~ N(0, 1)",

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from scipy.linalg import null_space
 
 from singular.errors import whole
 from singular.models.base import Data, Integral, Model, family
@@ -13,6 +14,7 @@ from singular.models.coefficients import rank_deficient
 from singular.models.draws import standard_normals
 from singular.models.integrals.closed_form import log_gaussian_population, one_node
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.symmetries import translation
 
 
 @family
@@ -68,6 +70,7 @@ def rank_deficient_regression(p: int, rank: int) -> Model:
         dim=p,
         exact=exact,
         optimum={"w": truth},
+        symmetries={"null space of the inputs": translation("w", null_space(mixing.T).T)},
         excess_loss=excess_loss,
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),

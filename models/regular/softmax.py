@@ -15,6 +15,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.coefficients import softmax as coefficient
 from singular.models.draws import standard_normals
 from singular.models.integrals.mode_rule import mode_and_axes, normal_log_density, sinh_nodes
+from singular.models.symmetries import shift
 
 SPACING = {1: 0.1, 2: 0.25}
 """Spacing of the trapezoid rule for E over x, by the number of inputs."""
@@ -101,6 +102,7 @@ def softmax_regression(classes: int, inputs: int) -> Model:
         dim=classes * features,
         exact=exact,
         optimum={"W": truth},
+        symmetries={"shift of all rows": shift("W")},
         excess_loss=lambda w: excess(w["W"]),
         integral=Integral(nodes, log_likelihood, route="shift in closed form, 2-D sinh rule at the mode")
         if free == 2
