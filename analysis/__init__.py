@@ -10,16 +10,19 @@ from singular.analysis.criterion import Criterion, paired_difference
 from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
+from singular.analysis.effective_dimension import effective_dimension
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.exported import Exported, export
+from singular.analysis.fisher import Information, fisher_information, hessian
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
 from singular.analysis.joint import covariance
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
 from singular.analysis.loss_traces import local_coefficient_from_losses
+from singular.analysis.null_space import NullSpace, null_space
 from singular.analysis.penalised import bic, laplace
 from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
@@ -30,9 +33,11 @@ from singular.analysis.scoring import Score, score
 from singular.analysis.sgld_coefficient import Extrapolated, sgld_coefficient
 from singular.analysis.singular_bic import nested_coefficients, singular_bic, singular_bics
 from singular.analysis.smc import free_energy_smc
+from singular.analysis.spectrum import Spectrum
 from singular.analysis.submission import read_submissions
 from singular.analysis.summary import summary
 from singular.analysis.targets import TARGETS, ExactValue, exact_target
+from singular.analysis.vanishing import Order, vanishing_order
 from singular.analysis.volume import Volume, volume
 from singular.analysis.volume_law import Growth, growth
 from singular.analysis.wbic import wbic
@@ -49,8 +54,12 @@ __all__ = [
     "Exported",
     "Extrapolated",
     "Growth",
+    "Information",
+    "NullSpace",
+    "Order",
     "OverDataSets",
     "Score",
+    "Spectrum",
     "Volume",
     "adjusted_wbic",
     "bic",
@@ -63,6 +72,7 @@ __all__ = [
     "decay",
     "diagnostics",
     "difference",
+    "effective_dimension",
     "effective_learning_coefficient",
     "every_number",
     "evidence_increments",
@@ -72,6 +82,7 @@ __all__ = [
     "excess_coefficient_curve",
     "excess_offset",
     "export",
+    "fisher_information",
     "flags",
     "free_energy",
     "free_energy_curve",
@@ -80,6 +91,7 @@ __all__ = [
     "generalisation_loss",
     "growth",
     "held_out_log_likelihood",
+    "hessian",
     "laplace",
     "learning_coefficient",
     "learning_curve",
@@ -90,6 +102,7 @@ __all__ = [
     "loo",
     "nested_coefficients",
     "nll_at",
+    "null_space",
     "over_data_sets",
     "paired_difference",
     "pointwise_log_likelihood",
@@ -107,6 +120,7 @@ __all__ = [
     "singular_fluctuation",
     "summary",
     "training_loss",
+    "vanishing_order",
     "volume",
     "waic",
     "wbic",

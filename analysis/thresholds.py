@@ -111,6 +111,16 @@ there."""
 RIVAL_MODE = 3.0
 """Nats within which another mode counts: it adds e^−3, or 5 %, to the evidence of a mode of the same shape."""
 
+# --- rank of a Fisher information -----------------------------------------------------------------------------------
+
+ZERO_SINGULAR_VALUE = 1e-8
+"""Singular values of the factor R of RᵀR that count as 0, over the largest: half way, in the log, between 1 and the
+rounding of 64 bit, 1e-16, which is where exact zeros come out. An eigenvalue of RᵀR is then below 1e-16 of the largest,
+which no posterior of fewer than 1e16 observations could see."""
+CLEAR_GAP = 1e3
+"""Last singular value that counts over the first that does not, below which a rank is flagged: rounding spreads over
+two or three decades."""
+
 # --- sequential Monte Carlo ------------------------------------------------------------------------------------------
 
 FEW_REPLICATES = 8
