@@ -74,7 +74,7 @@ def cell_draws(
     --------
     >>> rng = np.random.default_rng(0)
     >>> found = cell_draws(lambda z: -0.5 * z[:, 0] ** 2, [Axis(-8.0, 0.25, 65)], 1000, rng)
-    >>> round(np.exp(found.log_integral) / np.sqrt(2 * np.pi), 9)
+    >>> round(float(np.exp(found.log_integral) / np.sqrt(2 * np.pi)), 9)
     1.0
     """
     if not axes:
