@@ -103,7 +103,7 @@ def fisher_information(
     """
     z = point_of(problem, parameters)
     with x64():
-        return _informer(problem, kind, z)(z)
+        return informer(problem, kind)(z)
 
 
 def hessian(problem: Problem, parameters: Mapping[str, Any] | np.ndarray) -> np.ndarray:
@@ -150,7 +150,7 @@ def along(
     chosen = np.unique(np.linspace(0, chains * length - 1, min(draws, chains * length)).round().astype(int))
     frames = []
     with x64():
-        inform = _informer(problem, kind, every.reshape(-1, d)[chosen[0]])
+        inform = informer(problem, kind)
         for at in chosen:
             found = inform(every.reshape(-1, d)[at])
             spectrum = found.spectrum
@@ -177,8 +177,11 @@ def point_of(problem: Problem, parameters: Mapping[str, Any] | np.ndarray) -> np
     return z
 
 
-def _informer(problem: Problem, kind: str, z: np.ndarray) -> Callable[[np.ndarray], Information]:
-    """Return z -> Information, compiled once for each set of recipes it meets."""
+def informer(problem: Problem, kind: str = "expected") -> Callable[[np.ndarray], Information]:
+    """Return z -> Information, compiled once for many points of a problem; call it inside ``x64()``.
+
+    Arguments and errors are those of `fisher_information`.
+    """
     if kind not in KINDS:
         raise InputError(f"kind={kind!r} is not known; allowed: {', '.join(KINDS)}")
     sites = problem.parts.sites
@@ -187,7 +190,18 @@ def _informer(problem: Problem, kind: str, z: np.ndarray) -> Callable[[np.ndarra
     factors = [name for name in sites.observed if name not in sites.sample_sizes]
     if factors:
         raise InputError(f"{problem.name!r} has factors {factors}: they are no observations and have no distribution")
-    return partial(_empirical, problem) if kind == "empirical" else partial(_expected, problem, {})
+    return partial(_empirical, problem) if kind == "empirical" else partial(_expected, problem, _programs(problem))
+
+
+def _programs(problem: Problem) -> dict[Any, Callable]:
+    """Return the compiled rows of a problem by recipe; those of the last problem are kept."""
+    if id(problem) not in _PROGRAMS or _PROGRAMS[id(problem)][0] is not problem:
+        _PROGRAMS.clear()
+        _PROGRAMS[id(problem)] = (problem, {})
+    return _PROGRAMS[id(problem)][1]
+
+
+_PROGRAMS: dict[int, tuple[Problem, dict[Any, Callable]]] = {}
 
 
 def _empirical(problem: Problem, z: np.ndarray) -> Information:
@@ -210,7 +224,8 @@ def _by_row(value: Any) -> Any:
 
 
 def _expected(problem: Problem, made: dict[Any, Callable], z: np.ndarray) -> Information:
-    recipes = {name: recipe_of(fn) for name, fn in _observed(problem, z).items()}
+    here = _observed(problem, z)
+    recipes = {name: recipe_of(fn) for name, fn in here.items()}
     key = tuple((name, r.route, None if r.outcomes is None else len(r.outcomes)) for name, r in recipes.items())
     if key not in made:
 
@@ -220,7 +235,7 @@ def _expected(problem: Problem, made: dict[Any, Callable], z: np.ndarray) -> Inf
         made[key] = jax.jit(jax.jacfwd(rows))
     parts = {name: np.asarray(value) for name, value in made[key](z, jax.random.key(SEED)).items()}
     flags = []
-    for name, fn in _observed(problem, z).items():
+    for name, fn in here.items():
         missing = missing_probability(fn, recipes[name])
         if missing > MISSING:
             flags.append(f"outcomes of {name} of probability {missing:.1g} are left out")

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from scipy.linalg import subspace_angles
 
-from singular.analysis.fisher import fisher_information, point_of
+from singular.analysis.fisher import Information, fisher_information, point_of
 from singular.analysis.spectrum import Spectrum, spectrum_of_factor
 from singular.analysis.vanishing import Order, vanishing_order
 from singular.errors import InputError
@@ -42,12 +42,15 @@ class Match:
     largest_angle : float
         Radians: the largest principal angle of that span to the null space; 0 without tangents, π/2 if there are
         more of them than null vectors.
+    explained : (d, dimension) float
+        Orthonormal basis of the span of the tangents.
     left_over : (d, k) float
         Orthonormal basis of what the tangents leave of the null space.
     """
 
     dimension: int
     largest_angle: float
+    explained: np.ndarray
     left_over: np.ndarray
 
 
@@ -57,7 +60,9 @@ class NullSpace:
 
     Attributes
     ----------
+    information : Information
     spectrum : Spectrum
+        Of the information.
     dimensions : name of a symmetry -> int
         Dimension of the span of its tangents here.
     match : Match
@@ -71,6 +76,7 @@ class NullSpace:
     flags : tuple of str
     """
 
+    information: Information
     spectrum: Spectrum
     dimensions: Mapping[str, int]
     match: Match
@@ -136,7 +142,7 @@ def match(null: np.ndarray, tangent_vectors: np.ndarray) -> Match:
         angle = float(subspace_angles(null, basis).max())
     turned, values, _ = np.linalg.svd(null.T @ basis) if dimension and k else (np.eye(k), np.zeros(0), None)
     taken = int((values > 0.5).sum())
-    return Match(dimension, angle, null @ turned[:, taken:])
+    return Match(dimension, angle, basis, null @ turned[:, taken:])
 
 
 def null_space(
@@ -188,7 +194,7 @@ def null_space(
         flags.append(f"a declared symmetry leaves the null space by {found.largest_angle:.2g} radians")
     flags += [flag for order in (*told, *([generic] if generic else [])) for flag in order.flags]
     names = tuple(_name(v, labels_of(problem)) for v in left.T)
-    return NullSpace(spectrum, dimensions, found, names, tuple(told), generic, tuple(dict.fromkeys(flags)))
+    return NullSpace(information, spectrum, dimensions, found, names, tuple(told), generic, tuple(dict.fromkeys(flags)))
 
 
 def labels_of(problem: Problem) -> list[str]:
@@ -200,13 +206,13 @@ def labels_of(problem: Problem) -> list[str]:
 
 
 def _name(v: np.ndarray, labels: list[str]) -> str:
-    v = v * np.sign(v[np.argmax(np.abs(v))])
     large = np.flatnonzero(np.abs(v) > NAMED * np.abs(v).max())
     large = large[np.argsort(-np.abs(v[large]).round(6), kind="stable")]
     if len(large) > MOST_NAMED:
         return "within " + ", ".join(dict.fromkeys(labels[i].partition("[")[0] for i in large))
+    v = v * np.sign(v[large[0]])
     text = "".join((" + " if v[i] > 0 else " − ") + _times(abs(v[i] / np.abs(v).max())) + labels[i] for i in large)
-    return text.removeprefix(" + ").removeprefix(" ")
+    return text.removeprefix(" + ")
 
 
 def _times(size: float) -> str:
