@@ -90,7 +90,8 @@ def cell_draws(
     if not np.isfinite(logs.max()):
         raise InputError("log_density is −∞ or not a number on the whole grid")
     total = float(np.asarray(logsumexp(logs)))
-    chosen = rng.choice(len(logs), size=draws, p=np.exp(logs - total))
+    relative = np.exp(logs - logs.max())  # of a total in the billions rounding would leave them short of 1
+    chosen = rng.choice(len(logs), size=draws, p=relative / relative.sum())
     points = start + step * (index[chosen] + rng.uniform(-0.5, 0.5, size=(draws, len(axes))))
     log_weights = _in_chunks(log_density, points) - logs[chosen]
     log_mean = float(np.asarray(logsumexp(log_weights))) - np.log(draws)

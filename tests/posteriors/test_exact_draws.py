@@ -27,6 +27,12 @@ def test_integral_and_steps_inside_cells_of_a_correlated_normal():
         assert 0 < error < 2e-3
 
 
+def test_a_density_of_any_height_is_drawn():
+    found = cell_draws(lambda z: 5e9 - 0.5 * z[:, 0] ** 2, [Axis(-8.0, 0.4, 41)], 20_000, np.random.default_rng(0))
+    value, error = weighted_share(found.points[:, 0] > 0.9, found.weights)
+    assert abs(value - norm.sf(0.9)) < 4 * error
+
+
 def test_error_of_a_share_is_its_spread():
     axes = [Axis(-8.0, 0.8, 21)]
     seen = []
