@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from singular.analysis.phases import divide, region_of
 from singular.analysis.studies.cells import COLUMNS, share_rows, z_of
 from singular.analysis.studies.rank_phases_exact import exact_draws
 from singular.analysis.studies.rank_phases_figure import draw
-from singular.analysis.studies.rank_phases_rules import Network, network_of, rules
+from singular.analysis.studies.rank_phases_rules import STRATUM, Network, network_of, rules
 from singular.analysis.studies.rank_phases_text import FREE_ENERGY, LIMITS, NO_NOISE, ORACLE, PROBLEMS, shown, text
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.linear_networks.linear_truth import true_matrix
@@ -40,11 +41,12 @@ def sampled(name: str, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
     tree = posteriors.ladder(problem, seed=seed, progress=False, cores=1, **LADDER)
     rungs = [float(beta) for beta in tree["posterior"]["beta"].to_numpy() if beta > 0]
     parameters = {site: tree["posterior"][site].to_numpy() for site in network.sites}
-    division, rows = None, []
+    division = divide(tree, rules(network, n)[STRATUM])
+    division = division._replace(flags=cache(division.flags))  # they are of the draws, the same for every region
+    rows = []
     for beta in rungs if n == ALL_RUNGS else [1.0]:
         exact = exact_shares(network, *_data(whole), n, beta, draws) if name in ORACLE else None
         for rule, phases in rules(network, n * beta).items():
-            division = divide(tree, phases) if division is None else division
             relabelled = division._replace(names=(*phases, "rest"), label=region_of(phases, parameters))
             found = share_rows(problem, relabelled, [beta], phases=phases).assign(rule=rule)
             if exact is not None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,12 +56,42 @@ def network_of(model: Model) -> Network:
     return Network(model.name, ("A", "B"), (told["inputs"], told["hidden"], told["outputs"]), told["rank"])
 
 
-def product(network: Network, parameters: Mapping[str, Any]) -> np.ndarray:
-    """Return W_L ⋯ W_1, (…, outputs, inputs)."""
-    total = np.asarray(parameters[network.sites[0]])
-    for site in network.sites[1:]:
-        total = np.asarray(parameters[site]) @ total
-    return total
+def product_values(network: Network, parameters: Mapping[str, Any]) -> np.ndarray:
+    """Return the singular values of W_L ⋯ W_1, (…, narrowest width), largest first."""
+    place = int(np.argmin(network.widths))
+    into = _product([np.asarray(parameters[site]) for site in network.sites[:place]])
+    out = _product([np.asarray(parameters[site]).swapaxes(-1, -2) for site in network.sites[place:][::-1]])
+    return _paired_values(into, out)
+
+
+def singular_values(matrix: np.ndarray) -> np.ndarray:
+    """Return the singular values, (…, k), largest first, quicker than by a decomposition for k ≤ 2."""
+    return _paired_values(matrix if matrix.shape[-2] <= matrix.shape[-1] else matrix.swapaxes(-1, -2), None)
+
+
+def _product(matrices: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Return the last of them times … times the first, None for none."""
+    return reduce(lambda total, matrix: matrix @ total, matrices) if matrices else None
+
+
+def _paired_values(into: np.ndarray | None, out: np.ndarray | None) -> np.ndarray:
+    """Return the singular values of outᵀ into for matrices (…, k, ·), None for the identity."""
+    grams = [half @ half.swapaxes(-1, -2) for half in (into, out) if half is not None]
+    size = grams[0].shape[-1]
+    if size == 1:
+        return np.sqrt(math.prod(gram[..., 0] for gram in grams))
+    if size > 2:
+        both = out.swapaxes(-1, -2) @ into if into is not None and out is not None else into
+        return np.linalg.svd(both, compute_uv=False)[..., :size]
+    trace = np.einsum("...ij,...ji->...", grams[0], grams[-1]) if len(grams) == 2 else np.trace(grams[0], 0, -2, -1)
+    determinant = np.sqrt(math.prod(np.maximum(_determinant(gram), 0.0) for gram in grams))
+    spread = np.sqrt(np.maximum(trace + 2 * determinant, 0.0)), np.sqrt(np.maximum(trace - 2 * determinant, 0.0))
+    larger = 0.5 * (spread[0] + spread[1])  # (s₁ + s₂)² = trace + 2 s₁ s₂
+    return np.stack([larger, np.divide(determinant, larger, out=np.zeros_like(larger), where=larger > 0)], axis=-1)
+
+
+def _determinant(gram: np.ndarray) -> np.ndarray:
+    return gram[..., 0, 0] * gram[..., 1, 1] - gram[..., 0, 1] ** 2
 
 
 def ranks(network: Network, threshold: float) -> Mapping[str, Predicate]:
@@ -70,8 +100,7 @@ def ranks(network: Network, threshold: float) -> Mapping[str, Predicate]:
 
 
 def _has_rank(network: Network, threshold: float, rank: int, parameters: Mapping[str, Any]) -> np.ndarray:
-    values = np.linalg.svd(product(network, parameters), compute_uv=False)
-    return (values > threshold).sum(axis=-1) == rank
+    return (product_values(network, parameters) > threshold).sum(axis=-1) == rank
 
 
 def strata(network: Network) -> Mapping[str, Predicate]:
@@ -120,9 +149,7 @@ def _nearest_of_three(network: Network, parameters: Mapping[str, Any]) -> np.nda
 
 
 def _weakest(network: Network, parameters: Mapping[str, Any]) -> np.ndarray:
-    values = [
-        np.linalg.svd(np.asarray(parameters[site]), compute_uv=False)[..., network.rank] for site in network.sites
-    ]
+    values = [singular_values(np.asarray(parameters[site]))[..., network.rank] for site in network.sites]
     return np.stack(values).argmin(axis=0)
 
 
