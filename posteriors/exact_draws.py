@@ -102,6 +102,9 @@ def cell_draws(
 def weighted_share(inside: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     """Return the share of weighted independent draws that are inside, and its standard error.
 
+    The error counts one draw more than were seen to be inside or outside, so that a share of which no draw is has the
+    error of one draw and not 0.
+
     Parameters
     ----------
     inside : (draws,) bool
@@ -113,8 +116,9 @@ def weighted_share(inside: np.ndarray, weights: np.ndarray) -> tuple[float, floa
     0.25
     """
     relative = weights / weights.mean()
-    share = float(np.mean(relative * inside))
-    return share, float(np.std(relative * (inside - share)) / np.sqrt(len(weights)))
+    share, draws = float(np.mean(relative * inside)), len(weights)
+    one_draw = np.mean(relative**2) / draws
+    return share, float(np.hypot(np.std(relative * (inside - share)) / np.sqrt(draws), one_draw))
 
 
 def normal_block(gram: np.ndarray, moment: np.ndarray, beta: float, rng: np.random.Generator) -> np.ndarray:

@@ -74,16 +74,19 @@ def exact_shares(
 
 
 def exactly(name: str, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
-    """Return the exact share and free energy of each region at β = 1; seed −1 stands for data without noise."""
-    model = models.get(name)
-    network = network_of(model)
+    """Return the exact share and free energy of each region at β = 1; seed −1 stands for data without noise.
+
+    The free energy is less that of the truth itself, nL_n(w0), so that it grows as λ log n.
+    """
+    network = network_of(models.get(name))
+    truth = true_matrix(network.widths[0], network.widths[-1], network.rank)
     if seed == NO_NOISE:
-        inputs, *_, outputs = network.widths
-        x = math.sqrt(n) * np.eye(inputs)
-        data = (x, x @ true_matrix(inputs, outputs, network.rank).T)
+        x = math.sqrt(n) * np.eye(network.widths[0])
+        y = x @ truth.T
     else:
-        data = _data(models.problem(name, n=n, seed=seed))
-    known = exact_shares(network, *data, n, 1.0, draws)
+        x, y = _data(models.problem(name, n=n, seed=seed))
+    known = exact_shares(network, x, y, n, 1.0, draws)
+    known["free_energy"] += 0.5 * (np.sum(y**2) - np.sum((y - x @ truth.T) ** 2))
     about = {"problem": name, "n": n, "seed": seed, "beta": 1.0, "method": "exact draws", "flags": ""}
     shares = known[["rule", "phase", "value", "mcse"]].assign(quantity="share")
     held = known[known["value"] > 0]

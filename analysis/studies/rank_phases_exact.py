@@ -40,13 +40,14 @@ class ExactDraws(NamedTuple):
     replicates: int
 
     def share(self, inside: np.ndarray) -> tuple[float, float]:
-        """Return the share of draws inside a region, and its standard error."""
+        """Return the share of draws inside a region, and its standard error, never less than that of one draw."""
         if self.replicates == 1:
             return weighted_share(inside, self.weights)
         mass, held = (block.reshape(self.replicates, -1).sum(axis=1) for block in (self.weights, self.weights * inside))
         value = held.sum() / mass.sum()
         spread = np.std((held - value * mass) / mass.mean(), ddof=1) / math.sqrt(self.replicates)
-        return float(value), float(spread)
+        one_draw = (self.weights**2).sum() / self.weights.sum() ** 2
+        return float(value), float(np.hypot(spread, one_draw))
 
 
 def exact_draws(

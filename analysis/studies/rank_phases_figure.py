@@ -52,8 +52,8 @@ def draw(table: pd.DataFrame, points: pd.DataFrame, n: int, all_rungs: int) -> F
     _cloud(panels[2, 3], points, n)
     figure.suptitle(
         "Linear networks. Top: the part of the optimal set that a draw is nearest to; thick lines exact, without "
-        "noise; thin lines exact, same data as the points (sampled, ± 2 errors).\nBelow: the rank of the product, seen at the "
-        "resolution 4/√(nβ) (full lines, filled points) and at the fixed threshold 0.25 (broken lines, open points).",
+        "noise; thin lines exact, same data as the points (sampled, ± 2 errors).\nBelow: the rank of the product, seen "
+        "at the resolution 4/√(nβ) (full lines, filled points) and at the fixed threshold 0.25 (broken lines, open points).",
         fontsize=12,
     )
     return figure
@@ -80,7 +80,7 @@ def _parts(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     axes.set_ylim(-0.03, 1.35)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     beyond = "" if (rows["method"] == "exact draws").any() else " (sampled only)"
-    finish(axes, f"{_title(name)}: nearest part, β = 1{beyond}", "observations n", "share of the posterior")
+    finish(axes, f"{_title(name)}: nearest part{beyond}", "observations n", "share of the posterior, β = 1")
 
 
 def _ranks(axes: Axes, rows: pd.DataFrame, along: str, name: str) -> None:

@@ -12,6 +12,7 @@ from singular.analysis.markdown import markdown
 from singular.analysis.phase_law import PhaseLaw, crossing
 from singular.analysis.studies.cells import agreement, movement
 from singular.analysis.studies.rank_phases_rules import FIXED, NOISE, RESOLUTION, STRATUM, THRESHOLD, laws, network_of
+from singular.models.coefficients import reduced_rank
 
 ORACLE = (
     "reduced-rank-1-2-1-0",
@@ -28,6 +29,8 @@ LIMITS = tuple(name for name in ORACLE if name != "reduced-rank-3-3-2-1")
 NO_NOISE = -1
 """Seed that stands for data without noise."""
 FREE_ENERGY = "free energy"
+SETTLED = 0.95
+"""Share from which on the winner has won."""
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -127,18 +130,34 @@ def _crossing(table: pd.DataFrame, name: str) -> str:
         if len(above)
         else f"In `{name}` rank 1 never has half of the mass at the resolution"
     )
-    told += f" (a singular value of 1 is seen from n = {NOISE**2:g} on)."
+    told += f" (a singular value of 1 is seen from n = {NOISE**2:g} on). {_strata(name)}"
     if "rank 0" not in pairs or pairs[["rank 0", "rank 1"]].dropna().empty:
         return told + f" At the threshold {FIXED:g} no draw has rank 0 at any n of the table."
     first = pairs[["rank 0", "rank 1"]].dropna().iloc[0]
     start = float(pairs[["rank 0", "rank 1"]].dropna().index[0])
     zero, one = (law.through(start, value) for law, value in zip(rank_law(name), first, strict=True))
     where = crossing(zero, one)
-    share = 1 / (1 + math.exp(first["rank 0"] - first["rank 1"]))
+    odds = math.exp(first["rank 1"] - first["rank 0"])
     law = f"put their crossing at n ≈ {where:.1f}" if where else "have no crossing at n ≥ 3: rank 1 has it all along"
     return told + (
-        f" At the threshold {FIXED:g}, of the two ranks 0 has {1 - share:.4f} at n = {start:.0f}, and the laws through "
-        f"these values, ΔL = {rank_law(name)[0].loss:.3f} nats and Δλ = 1/2, {law}."
+        f" At the threshold {FIXED:g} rank 0 has {odds:.2g} times the mass of rank 1 at n = {start:.0f}, and the laws "
+        f"through these values, ΔL = {rank_law(name)[0].loss:.3f} nats and Δλ = 1/2, {law}."
+    )
+
+
+def _strata(name: str) -> str:
+    """Return what the laws of the two ranks alone say, each as if its best matrix were the truth."""
+    network = network_of(models.get(name))
+    inputs, *hidden, outputs = network.widths
+    lower = reduced_rank(inputs, outputs, hidden[0], 0)
+    exact = models.get(name).exact
+    laws_of = PhaseLaw(0.5, float(lower.value), lower.multiplicity), PhaseLaw(0, float(exact.value), exact.multiplicity)
+    where = crossing(*laws_of)
+    told = f"cross at n ≈ {where:.1f}" if where else "do not cross at n ≥ 3: rank 1 is ahead from the start"
+    return (
+        f"The matrices of rank 0 have λ = {float(lower.value):g} and lose 1/2 nat an observation, those of rank 1 have "
+        f"λ = {float(exact.value):g} and lose nothing: with equal constants the two laws {told}. In a linear network "
+        "the point of lower rank is a saddle, not a minimum, and its region ends where the resolution puts it."
     )
 
 
@@ -209,19 +228,20 @@ def _winner(table: pd.DataFrame, name: str) -> str:
     opening = f"**{name}**, {how}: {told}. "
     last = shares.iloc[-1]
     if len(expected) == len(last):
-        spread = [shares.loc[n].max() - shares.loc[n].min() for n in (sizes[0], sizes[-1])]
-        error = rows[rows["n"].isin((sizes[0], sizes[-1]))].groupby("n")["mcse"].max().to_numpy()
+        spread = [shares.loc[n].max() - shares.loc[n].min() for n in sizes]
+        error = rows.groupby("n")["mcse"].max().to_numpy()
         if (np.array(spread) < 4 * math.sqrt(2) * error).all():
-            return opening + "λ and m are the same for each part, and so are the shares, at every n."
-        moves = "closes" if spread[-1] < spread[0] else "does not close"
+            return opening + "λ and m are the same for each part, and so are the shares, to 4 errors at every n."
+        closes = spread[-1] < spread[0]
         return opening + (
             f"λ and m are the same for each part: no part wins. The gap between the largest share and the smallest "
-            f"{moves}, {spread[0]:.3f} at first and {spread[-1]:.3f} at the end: differences that λ and m do not see "
-            "die as 1/log n."
+            f"{'closes' if closes else 'does not close'}, {spread[0]:.3f} at first and {spread[-1]:.3f} at the end"
+            + (": what λ and m do not see dies as slowly as 1/log n." if closes else ".")
         )
     names = " and ".join(f"`{phase}`" for phase in expected)
     first, end = (float(shares.loc[n, expected].sum()) for n in (sizes[0], sizes[-1]))
     here = last.idxmax() in expected
+    slow = here and end < SETTLED
     trend = "and its share rises" if end > first else "but its share does not rise"
     return opening + (
         f"By λ {names} should win; "
@@ -230,7 +250,7 @@ def _winner(table: pd.DataFrame, name: str) -> str:
             if here
             else f"`{last.idxmax()}` has the most"
         )
-        + (", and what is left is slow to go: where parts meet, the others have nearly the same λ." if here else ".")
+        + (", and what is left is slow to go: where parts meet, the others have nearly the same λ." if slow else ".")
     )
 
 

@@ -44,6 +44,13 @@ def test_error_of_a_share_is_its_spread():
     assert np.std(seen) == pytest.approx(1, abs=4 / np.sqrt(400))
 
 
+def test_a_share_that_no_draw_is_in_has_the_error_of_one_draw():
+    none = np.zeros(1000, dtype=bool)
+    assert weighted_share(none, np.ones(1000)) == (0.0, pytest.approx(1e-3))
+    assert weighted_share(~none, np.ones(1000)) == (1.0, pytest.approx(1e-3))
+    assert weighted_share(none, np.repeat([0.5, 1.5], 500))[1] == pytest.approx(1.25e-3)
+
+
 def test_normal_block_has_the_moments_and_the_integral_of_its_density():
     rng = np.random.default_rng(1)
     features, y, beta = rng.standard_normal((5, 2)), rng.standard_normal((5, 3)), 0.7

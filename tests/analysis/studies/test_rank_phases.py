@@ -167,9 +167,12 @@ def test_laws_against_exact_slopes(name):
 
 def test_a_ladder_with_its_exact_shares(monkeypatch):
     monkeypatch.setattr(study, "LADDER", {"chains": 2, "draws": 80, "warmup": 60})
+    monkeypatch.setattr(study, "ALL_RUNGS", 10)
     rows = study.sampled(TRUE, 10, 0, 20_000)
     assert set(rows["rule"]) == {RESOLUTION, THRESHOLD, STRATUM}
-    for _, own in rows.groupby("rule"):
+    lowest = rows[(rows["beta"] == rows["beta"].min()) & (rows["phase"] == "rank 0")].set_index("rule")["value"]
+    assert lowest[RESOLUTION] > 0.95 > lowest[THRESHOLD]  # almost the prior: nothing is seen, though nothing is small
+    for _, own in rows.groupby(["rule", "beta"]):
         assert abs(own["value"].sum() - 1) < 4 * np.linalg.norm(own["mcse"]) + 1e-9
         assert own["exact"].sum() == pytest.approx(1.0, abs=1e-6)
     assert (rows["z"].abs() < 6).all()
