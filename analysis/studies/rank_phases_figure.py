@@ -53,7 +53,8 @@ def draw(table: pd.DataFrame, points: pd.DataFrame, n: int, all_rungs: int) -> F
     figure.suptitle(
         "Linear networks. Top: the part of the optimal set that a draw is nearest to; thick lines exact, without "
         "noise; thin lines exact, same data as the points (sampled, ± 2 errors).\nBelow: the rank of the product, seen "
-        "at the resolution 4/√(nβ) (full lines, filled points) and at the fixed threshold 0.25 (broken lines, open points).",
+        "at the resolution 4/√(nβ) (full lines, filled points) and at the fixed threshold 0.25 (broken lines, open "
+        "points).",
         fontsize=12,
     )
     return figure
