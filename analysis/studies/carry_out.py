@@ -26,12 +26,14 @@ class Written:
 
     Attributes
     ----------
+    title : str
     finding : Finding
     page, picture, rows : Path
         Markdown, PNG and CSV.
     seconds : float
     """
 
+    title: str
     finding: Finding
     page: Path
     picture: Path
@@ -90,4 +92,4 @@ def carry_out(
     store.write(rows, finding.table.to_csv(index=False, float_format="%.6g"))
     store.write(picture, png(finding.figure))
     store.write(page, text)
-    return Written(finding, page, picture, rows, time.perf_counter() - started)
+    return Written(study.title, finding, page, picture, rows, time.perf_counter() - started)

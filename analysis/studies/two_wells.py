@@ -219,8 +219,8 @@ def text(table: pd.DataFrame) -> str:
     middle = drawn[(drawn["quantity"] == "share") & (drawn["phase"] == "flat") & drawn["exact"].between(0.05, 0.95)]
     seen = found.merge(middle[["advantage", "n", "beta"]], on=["advantage", "n", "beta"])
     paragraphs += [
-        f"Where both wells hold at least 5 %, {int((seen['value'] == LADDER['chains']).sum())} of {len(seen)} ladders "
-        f"have both of them in every chain; {agreement(drawn)}",
+        f"At β = 1/log n and at 1, where both wells hold at least 5 %, every chain has found both of them on "
+        f"{int((seen['value'] == LADDER['chains']).sum())} of {len(seen)} rungs. {agreement(drawn)}",
         movement(drawn),
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(shown(table))

@@ -28,16 +28,17 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     well.plot(w, np.asarray(uneven_wells(0.0).excess_loss({"w": w})), color=BLUE, lw=1.8)
     well.set_ylim(-0.01, 0.4)
     well.axvline(1 / 3, color=GREY, ls=":", lw=1.2)
-    for x, name in ((-1.0, "sharp\nλ = 1/2"), (3.0, "flat\nλ = 1/4")):
+    for x, name in ((-1.95, "sharp\nλ = 1/2"), (3.0, "flat\nλ = 1/4")):
         well.text(x, 0.05, name, ha="center", fontsize=9)
     finish(well, "The excess loss of the two wells, and where they are divided", "w", "K(w), nats an observation")
 
     own = table[(table["quantity"] == odds) & (table["beta"] == 1.0)]
+    first = table.loc[table["method"] == "mbar", "seed"].min()
     rows = own[own["advantage"] == 0.0]
     sizes = np.geomspace(30, rows["n"].max(), 100)
     for seed, one in rows[rows["method"] == "quadrature"].groupby("seed"):
         noise_free = seed == -1
-        style = {"color": BLACK, "lw": 1.8, "label": "exact, no noise"} if noise_free else {"color": LIGHT, "lw": 0.9}
+        style = {"color": BLACK, "lw": 1.8, "label": "exact, no noise"} if noise_free else _thin(seed, first, LIGHT)
         equal.plot(one["n"], one["value"], **style)
     both = laws(0.0)
     law = [both["sharp"].free_energy(n) - both["flat"].free_energy(n) for n in sizes]
@@ -45,7 +46,7 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     _points(equal, rows[rows["method"] == "mbar"], 0, "sampled, ± 2 errors")
     equal.set_xscale("log")
     equal.axhline(0.0, color=GREY, lw=0.8)
-    finish(equal, "Equal losses: grey lines are the exact odds on single data sets", "observations n",
+    finish(equal, "Equal losses. Grey: exact odds on single data sets, broken: the sampled one", "observations n",
            "log odds, flat over sharp (nats)")  # fmt: skip
     equal.legend(fontsize=9, frameon=False)
 
@@ -56,8 +57,8 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
             x = free["n"] * (c if unit == "nc" else 1.0)
             axes.plot(x, 1 / (1 + np.exp(-free["value"])), color=COLOURS[place], lw=1.8, label=f"c = {c:g}")
             if unit == "n":
-                for _, one in part[(part["method"] == "quadrature") & (part["seed"] != -1)].groupby("seed"):
-                    axes.plot(one["n"], 1 / (1 + np.exp(-one["value"])), color=COLOURS[place], lw=0.6, alpha=0.45)
+                for seed, one in part[(part["method"] == "quadrature") & (part["seed"] != -1)].groupby("seed"):
+                    axes.plot(one["n"], 1 / (1 + np.exp(-one["value"])), **_thin(seed, first, COLOURS[place]))
                 share = table[
                     (table["quantity"] == "share") & (table["phase"] == "flat") & (table["method"] == "mbar")
                     & (table["beta"] == 1.0) & (table["advantage"] == c)
@@ -67,7 +68,7 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
         axes.set_ylim(-0.03, 1.03)
         axes.axhline(0.5, color=GREY, lw=0.8)
         axes.legend(fontsize=9, frameon=False, loc="lower left")
-    finish(uneven, "Sharp well better by c. Thick: exact, no noise; thin: data sets; points: sampled",
+    finish(uneven, "Sharp well better by c. Thick: exact, no noise; thin: data sets; broken: the sampled one",
            "observations n", "share of the flat well")  # fmt: skip
     finish(scaled, "The same against n c: the change-over moves with ¼ log n", "n c (nats)", "share of the flat well")
     scaled.set_xlim(3e-2, 30)
@@ -75,6 +76,11 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
         "The flat well wins by its volume; a smaller loss wins it back once n c outgrows ¼ log n", fontsize=12
     )
     return figure
+
+
+def _thin(seed: int, first: int, colour: str) -> dict:
+    """Return the style of the exact line of one data set; that of the sampled one shows more."""
+    return {"color": colour, "lw": 1.3 if seed == first else 0.6, "ls": "--" if seed == first else "-", "alpha": 0.6}
 
 
 def _points(axes, rows: pd.DataFrame, place: int, label: str | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 BAD_INPUT, INTERRUPTED = 2, 130
 FOLDED = 100
 """Columns to which a page is folded where no terminal is."""
-LEFT = ("flags", "oracle", "family", "method", "quantity", "estimates")
+LEFT = ("flags", "question", "oracle", "family", "method", "quantity", "estimates")
 """Columns of text."""
 
 app = typer.Typer(
@@ -65,38 +65,63 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
 @app.command()
 @guarded
 def study(
-    out: Annotated[Path, typer.Option(help="Folder for ladders, tables, pictures and report.html.")] = Path("out"),
+    name: Annotated[
+        str | None,
+        typer.Argument(help="One of the studies that --list tells; none for the main job.", metavar="[NAME]"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for what is made.")] = Path("out"),
     seed: Seed = 0,
-    n: Size = 500,
-    draws: Draws = 400,
-    warmup: Warmup = 200,
-    chains: Chains = 4,
+    n: Annotated[int | None, typer.Option("--n", help="Main job: observations to simulate, 500.", min=1)] = None,
+    draws: Annotated[int | None, typer.Option(help="Main job: draws on every rung of a chain, 400.", min=4)] = None,
+    warmup: Annotated[int | None, typer.Option(help="Main job: adaptation rounds, 200.", min=0)] = None,
+    chains: Annotated[int | None, typer.Option(help="Main job: independent ladders, 4.", min=1)] = None,
+    listed: Annotated[bool, typer.Option("--list", help="The studies, each with its question.")] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """The main job: sample the catalogue and the real data, hold every number against the exact one, write a report.
+    """The main job, or one study: a question answered by a table, a picture and a page.
 
-    Ladders that are in OUT already, made with the same settings, are not sampled again: stop it with Ctrl-C and
-    start it again, and it goes on where it was.
+    The main job samples the catalogue and the real data, holds every number against
+    the exact one and writes OUT/report.html. A study NAME writes its page, picture
+    and table to OUT/NAME. What is in OUT already is not computed again: stop with
+    Ctrl-C and start again, and it goes on where it was.
 
     Examples:
 
         singular study
 
+        singular study --list
+
+        singular study two-wells
+
         singular study --out big --n 2000 --draws 4000
 
-        singular study --json > rows.json
+        singular study concentration --json > rows.json
     """
+    sizes = {key: value for key, value in (("n", n), ("draws", draws), ("warmup", warmup), ("chains", chains))
+             if value is not None}  # fmt: skip
+    if listed:
+        _list_studies(json)
+    elif name is not None:
+        if sizes:
+            raise InputError(f"{', '.join(sizes)} with study {name!r}: allowed for the main job alone")
+        _one_study(name, out, seed, json, quiet)
+    else:
+        _main_job(out, seed, sizes, json, quiet)
+
+
+def _main_job(out: Path, seed: int, sizes: Mapping[str, int], json: bool, quiet: bool) -> None:
     from singular.analysis import study as studies
     from singular.analysis.model_choice import CHOICE, PREDICTION, PRIOR
     from singular.analysis.tables import narrow, readable
 
     say = None if quiet or json or not sys.stderr.isatty() else _status
-    result = studies.study(out, seed=seed, n=n, draws=draws, warmup=warmup, chains=chains, report=say)
+    result = studies.study(out, seed=seed, report=say, **sizes)
     if json:
         _print_json(result.rows)
         return
     made = readable(result.table.drop(columns=["n", "d"]))
+    n = int(result.table["n"].iloc[0])
     _print_table(f"Made data, n = {n}: the ladder beside the exact answers", *narrow(made))
     for title, columns in (
         ("Real data: model choice by free energy, WBIC, BIC, WAIC and LOO, nats", CHOICE),
@@ -106,6 +131,33 @@ def study(
         _print_table(title, *narrow(readable(result.sizes.loc[:, list(columns)])))
     _print_table("Product regression: shares of posterior mass as n grows", *narrow(readable(result.growth)))
     typer.echo(f"report: {result.report}   ({result.seconds:.0f} s)")
+
+
+def _one_study(name: str, out: Path, seed: int, json: bool, quiet: bool) -> None:
+    from singular.analysis.studies.carry_out import carry_out
+    from singular.analysis.tables import narrow
+
+    say = None if quiet or json or not sys.stderr.isatty() else _status
+    written = carry_out(name, out, seed, report=say)
+    if json:
+        _print_json(written.finding.table)
+        return
+    _print_table(written.title, *narrow(written.finding.shown))
+    for what, path in (("page", written.page), ("picture", written.picture), ("rows", written.rows)):
+        typer.echo(f"{what}: {path}")
+    typer.echo(f"({written.seconds:.0f} s)")
+
+
+def _list_studies(json: bool) -> None:
+    import pandas as pd
+
+    from singular.analysis.studies import QUESTIONS
+
+    frame = pd.DataFrame(list(QUESTIONS.items()), columns=["study", "question"])
+    if json:
+        _print_json(frame)
+    else:
+        _print_table("Studies: singular study NAME", frame)
 
 
 @app.command()
