@@ -24,6 +24,8 @@ from singular.analysis.local_coefficient import local_learning_coefficient, loca
 from singular.analysis.loss_traces import local_coefficient_from_losses
 from singular.analysis.null_space import NullSpace, null_space
 from singular.analysis.penalised import bic, laplace
+from singular.analysis.phase_law import PhaseLaw, crossing, predicted_shares
+from singular.analysis.phases import occupancy, phase_free_energy, phase_odds, phase_share, region_of
 from singular.analysis.pointwise import held_out_log_likelihood, log_likelihood_at, pointwise_log_likelihood
 from singular.analysis.prior_sensitivity import prior_sensitivity, prior_shift
 from singular.analysis.regression_coefficient import regression_contrast, regression_learning_coefficient
@@ -58,6 +60,7 @@ __all__ = [
     "NullSpace",
     "Order",
     "OverDataSets",
+    "PhaseLaw",
     "Score",
     "Spectrum",
     "Volume",
@@ -69,6 +72,7 @@ __all__ = [
     "covariance",
     "criteria",
     "cross_validation",
+    "crossing",
     "decay",
     "diagnostics",
     "difference",
@@ -103,12 +107,18 @@ __all__ = [
     "nested_coefficients",
     "nll_at",
     "null_space",
+    "occupancy",
     "over_data_sets",
     "paired_difference",
+    "phase_free_energy",
+    "phase_odds",
+    "phase_share",
     "pointwise_log_likelihood",
+    "predicted_shares",
     "prior_sensitivity",
     "prior_shift",
     "read_submissions",
+    "region_of",
     "regression_contrast",
     "regression_learning_coefficient",
     "richardson",

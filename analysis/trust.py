@@ -141,10 +141,13 @@ def _disagreements(scaled: np.ndarray) -> list[str]:
 
 
 def _tail(series: np.ndarray) -> float:
-    """Return the Pareto k̂ of the absolute values of a series, (chain, draw); −inf for too few draws."""
+    """Return the Pareto k̂ of the absolute values of a series, (chain, draw); −inf for too few draws, or no tail."""
     if series.size < MINIMUM_TAIL:
         return -math.inf
     from arviz_stats.base.array import array_stats
 
     size = np.abs(series) / np.std(series)
+    longest = max(5, math.ceil(min(0.2 * size.size, 3 * math.sqrt(size.size))))
+    if np.ptp(np.partition(size.ravel(), -longest)[-longest:]) < 1e-12:  # as of a region's 0 and 1: there is no tail
+        return -math.inf
     return np.asarray(array_stats.pareto_khat(size, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")).item()

@@ -17,10 +17,6 @@ QUESTIONS = MappingProxyType(
         "two-wells": "Equal loss, different λ: how fast does the flat well win, and what does a small loss buy back?",
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
-        "relu-phases": "When does a network of two ReLU units give up one of them?",
-        "superposition": "Which polygon stores the features, as n grows?",
-        "volume": "How fast does the volume of nearly optimal parameters shrink, and is that λ?",
-        "sharpness": "Are the minima that training finds the flat ones, and do these predict better?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
     }
 )

@@ -132,7 +132,7 @@ class _Kept:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    return pd.read_csv(path, keep_default_na=False, na_values=["nan"], float_precision="round_trip")
+    return pd.read_csv(path, keep_default_na=False, na_values=["nan"])
 
 
 def _name(function: Callable[..., Any], item: Part) -> str:
