@@ -2,6 +2,7 @@
 .PHONY: help env lock study test quick lint bench catalogue clean
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
+.PHONY: studies
 .PHONY: lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
@@ -74,6 +75,11 @@ validate-routes: $(READY) ## every route to the free energy against every other;
 
 study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writes docs/studies/SGLD.md
 	$(BIN)/python benchmarks/sgld_study.py
+
+studies: $(READY) ## every study of regions and geometry, page, picture and table each; writes docs/studies
+	for name in concentration two-wells rank-phases tanh-strata symmetry; do \
+	    $(BIN)/singular study $$name && cp out/$$name/$$name.md out/$$name/$$name.png out/$$name/$$name.csv docs/studies/ \
+	    || exit 1; done
 
 validate-catalogue: $(READY) ## measure every exact λ and m without its formula; writes docs/catalogue/CHECKS.md
 	$(BIN)/python benchmarks/validate_catalogue.py
