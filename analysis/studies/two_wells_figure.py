@@ -25,7 +25,9 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     figure = new_figure(13.0, 8.0)
     well, equal, uneven, scaled = figure.subplots(2, 2).ravel()
     w = np.linspace(-2.2, 5.0, 400)
-    well.plot(w, np.asarray(uneven_wells(0.0).excess_loss({"w": w})), color=BLUE, lw=1.8)
+    excess_loss = uneven_wells(0.0).excess_loss
+    assert excess_loss is not None
+    well.plot(w, np.asarray(excess_loss({"w": w})), color=BLUE, lw=1.8)
     well.set_ylim(-0.01, 0.4)
     well.axvline(1 / 3, color=GREY, ls=":", lw=1.2)
     for x, name in ((-1.95, "sharp\nλ = 1/2"), (3.0, "flat\nλ = 1/4")):

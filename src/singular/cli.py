@@ -110,7 +110,7 @@ def study(
         _main_job(out, seed, sizes, json, quiet)
 
 
-def _main_job(out: Path, seed: int, sizes: Mapping[str, int], json: bool, quiet: bool) -> None:
+def _main_job(out: Path, seed: int, sizes: Mapping[str, Any], json: bool, quiet: bool) -> None:
     from singular.analysis import study as studies
     from singular.analysis.model_choice import CHOICE, PREDICTION, PRIOR
     from singular.analysis.tables import narrow, readable
