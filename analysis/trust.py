@@ -148,7 +148,8 @@ def _tail(series: np.ndarray) -> float:
 
     size = np.abs(series) / np.std(series)
     longest = max(5, math.ceil(min(0.2 * size.size, 3 * math.sqrt(size.size))))
-    largest = np.asarray(np.sort(size, axis=None))[-longest:]
-    if largest[-1] - largest[0] < 1e-12:  # as of a region's 0 and 1: there is no tail
+    ordered = np.sort(size, axis=None)
+    if ordered[-1] - ordered[-longest] < 1e-12:  # as of a region's 0 and 1: there is no tail
         return -math.inf
-    return np.asarray(array_stats.pareto_khat(size, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")).item()
+    khat: Any = array_stats.pareto_khat(size, chain_axis=0, draw_axis=1, r_eff=1.0, tail="right")
+    return float(khat)
