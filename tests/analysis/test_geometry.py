@@ -272,6 +272,7 @@ def test_orders_along_what_is_left_over(name, point, orders):
         (lambda u, v: (u - v**2) ** 2 + v**6, 4, 6),
         (lambda u, v: (u - v**2) ** 2, 4, math.inf),
         (lambda u, v: u**2 + v**8, 8, 8),
+        (lambda u, v: (1.0 + u**2 + v**8) - 1.0, 8, 8),  # rounded to 1e-16
         (lambda u, v: u**2, math.inf, math.inf),
         (lambda u, v: (jnp.exp(u + v**2) - 1) ** 2 / 2 + jnp.sinh(v) ** 4, 4, 4),
     ],
