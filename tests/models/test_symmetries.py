@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpyro import handlers
+from numpyro.distributions import biject_to, constraints
 
 from singular.models import catalogue
 from singular.models import symmetries as fields
@@ -18,6 +19,7 @@ SYMMETRIC = sorted(name for name, model in catalogue.MODELS.items() if model.sym
 DISCRETE = sorted(name for name, model in catalogue.MODELS.items() if model.discrete_symmetries)
 ONE_OF_EACH = sorted({catalogue.get(name).builder: name for name in SYMMETRIC[::-1]}.values())
 STEP = 1e-5
+REAL = (constraints.real, constraints.real_vector)
 SPECIAL = {
     "line-and-dot": [{"w1": 1.0, "w2": 0.7}],
     "hidden-spin-3": [{"w": [0.0, -1.3, 0.0]}],
@@ -34,16 +36,34 @@ SPECIAL = {
 """Points off the optimal set where a field that holds on a part of parameter space alone is not 0."""
 
 
+def supports_of(model, data) -> dict:
+    """Return the support of every latent site, without running anything."""
+    found = {}
+
+    def look():
+        trace = handlers.trace(handlers.seed(model.density, jax.random.key(0))).get_trace(**data)
+        found.update({site: trace[site]["fn"].support for site in model.optimum})
+
+    jax.eval_shape(look)
+    return found
+
+
 @functools.cache
 def points_of(name: str) -> dict[str, np.ndarray]:
-    """Return three prior draws, then the special points, then the optimum; site -> (P, …)."""
+    """Return three random points, then the special points, then the optimum; site -> (P, …)."""
     model = catalogue.get(name)
+    random = np.random.default_rng(1)
     with x64():
         data = model.simulate(jax.random.key(0), 2)
-        traces = [
-            handlers.trace(handlers.seed(model.density, jax.random.key(seed))).get_trace(**data) for seed in (1, 2, 3)
-        ]
-    points = [{site: trace[site]["value"] for site in model.optimum} for trace in traces]
+        supports = supports_of(model, data)
+        points = []
+        for _ in range(3):
+            free = {site: np.asarray(value, float) for site, value in model.optimum.items()}
+            points.append({})
+            for site, value in free.items():
+                into = biject_to(supports[site])
+                z = random.standard_normal(into.inverse_shape(value.shape))
+                points[-1][site] = z if supports[site] in REAL else np.asarray(into(z))
     points += [*SPECIAL.get(name, []), model.optimum]
     return {site: np.stack([np.asarray(point[site], float) for point in points]) for site in model.optimum}
 
@@ -52,18 +72,19 @@ def changes(model, field, points) -> np.ndarray:
     """Return dK along each unit vector of a field by central differences, one after the other from each point."""
     both = [[], []]
     with x64():
-        for i in range(len(next(iter(points.values())))):
-            w = {site: values[i] for site, values in points.items()}
-            moves = {site: np.asarray(v) for site, v in field(w).items()}
-            count = len(next(iter(moves.values())))
-            assert {s: v.shape for s, v in moves.items()} == {s: (count, *v.shape) for s, v in w.items()}
-            for j in range(count):
-                length = np.sqrt(sum(np.sum(v[j] ** 2) for v in moves.values()))
-                if length > 0:
-                    for end, step in zip(both, (STEP, -STEP), strict=True):
-                        end.append({s: w[s] + step / length * moves[s][j] for s in w})
-        ends = [model.excess_loss({s: jnp.stack([w[s] for w in end]) for s in points}) if end else [] for end in both]
-    return (np.asarray(ends[0]) - np.asarray(ends[1])) / (2 * STEP)
+        moves = {s: np.asarray(v) for s, v in jax.jit(jax.vmap(field))(points).items()}
+        rows, count = next(iter(moves.values())).shape[:2]
+        assert {s: v.shape for s, v in moves.items()} == {s: (rows, count, *v.shape[1:]) for s, v in points.items()}
+        for i, j in np.ndindex(rows, count):
+            length = np.sqrt(sum(np.sum(v[i, j] ** 2) for v in moves.values()))
+            if length > 0:
+                for end, step in zip(both, (STEP, -STEP), strict=True):
+                    end.append({s: points[s][i] + step / length * moves[s][i, j] for s in points})
+        if not both[0]:
+            return np.zeros(0)
+        ends = {s: np.stack([w[s] for end in both for w in end]) for s in points}
+        up, down = np.split(np.asarray(jax.jit(model.excess_loss)(ends)), 2)
+    return (up - down) / (2 * STEP)
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
@@ -108,18 +129,19 @@ def test_the_flow_from_the_optimum_stays_optimal(name):
             count = len(next(iter(field(start).values())))
             if count:
                 end = jax.jit(jax.vmap(lambda which, field=field: flow(start, field, which)))(jnp.arange(count))
-                np.testing.assert_allclose(model.excess_loss(end), 0.0, atol=2e-9, err_msg=label)
+                np.testing.assert_allclose(jax.jit(model.excess_loss)(end), 0.0, atol=2e-9, err_msg=label)
 
 
 @pytest.mark.parametrize("name", DISCRETE)
 def test_no_discrete_map_changes_the_loss(name):
     model = catalogue.get(name)
     with x64():
+        loss = jax.jit(model.excess_loss)
         w = {site: jnp.asarray(values[:3]) for site, values in points_of(name).items()}
         for label, move in model.discrete_symmetries.items():
             moved = move(w)
             assert any(not np.array_equal(moved[s], w[s]) for s in w), label
-            np.testing.assert_allclose(model.excess_loss(moved), model.excess_loss(w), rtol=1e-9, err_msg=label)
+            np.testing.assert_allclose(loss(moved), loss(w), rtol=1e-9, err_msg=label)
 
 
 def test_a_field_with_a_wrong_sign_is_caught():
