@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -193,15 +193,10 @@ def informer(problem: Problem, kind: str = "expected") -> Callable[[np.ndarray],
     return partial(_empirical, problem) if kind == "empirical" else partial(_expected, problem, _programs(problem))
 
 
+@lru_cache(maxsize=1)
 def _programs(problem: Problem) -> dict[Any, Callable]:
-    """Return the compiled rows of a problem by recipe; those of the last problem are kept."""
-    if id(problem) not in _PROGRAMS or _PROGRAMS[id(problem)][0] is not problem:
-        _PROGRAMS.clear()
-        _PROGRAMS[id(problem)] = (problem, {})
-    return _PROGRAMS[id(problem)][1]
-
-
-_PROGRAMS: dict[int, tuple[Problem, dict[Any, Callable]]] = {}
+    """Return the compiled rows of a problem by recipe, to be filled; those of the last problem are kept."""
+    return {}
 
 
 def _empirical(problem: Problem, z: np.ndarray) -> Information:

@@ -7,6 +7,7 @@ of an optimal set meet, the predicates say where one ends: a share is a share of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -43,8 +44,10 @@ class Division(NamedTuple):
     draws : Draws
     solution : Solution or None
         Of MBAR; None for a ladder of one rung.
-    flags : mapping
+    flags : callable
         Position of a rung, or None for all rungs together -> what is against its draws.
+    replica : (chain, draw, beta) int or None
+        Which replica sits on each rung.
     """
 
     names: tuple[str, ...]
@@ -65,6 +68,10 @@ class Division(NamedTuple):
         if phase not in self.names:
             raise unknown_name("phase", phase, self.names)
         return (self.label == self.names.index(phase)).astype(float)
+
+    def by(self, phases: Mapping[str, Predicate], parameters: Mapping[str, Any]) -> Division:
+        """Return the same draws told apart by other regions, without solving for their weights again."""
+        return self._replace(names=(*phases, REST), label=region_of(phases, parameters))
 
 
 def region_of(phases: Mapping[str, Predicate], parameters: Mapping[str, Any]) -> np.ndarray:
@@ -140,6 +147,7 @@ def divide(ladder: xr.DataTree, phases: Mapping[str, Predicate]) -> Division:
         raise InputError(f"phases: regions of shape {label.shape} for draws of shape {draws.nll.shape}; one a draw")
     replica = sample_stat(ladder, "replica")
 
+    @cache
     def found(position: int | None) -> tuple[str, ...]:
         return rung_flags(ladder, draws, range(draws.betas.size) if position is None else [position])
 
@@ -379,10 +387,10 @@ def _moves_flags(division: Division, phase: str, beta: float, share: float) -> l
     inside = division.inside(phase)[..., place]
     at = f"at beta={division.draws.betas[place]:.3g}"
     if not 0.0 < inside.mean() < 1.0:
+        if 0.0 < share < 1.0:  # draws of other rungs tell
+            return []
         where = "in" if inside.all() else "outside"
-        certain = share in (0.0, 1.0)
-        elsewhere = ": its share is known to be extreme, not how much" if certain else ""
-        return [f"all draws are {where} {phase} {at}{elsewhere}"] if certain else []
+        return [f"all draws are {where} {phase} {at}: its share is known to be extreme, not how much"]
     moves = moves_of(division, phase, place)
     effective = inside.size / moves.relaxation
     trips = moves.round_trips

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -127,8 +128,9 @@ class Loss:
     curvature: Callable[[Any], Any]
 
 
+@lru_cache(maxsize=1)
 def loss_of(problem: Problem) -> Loss:
-    """Return K of a catalogue model. Compiles anew at each problem's first call, then is kept with it.
+    """Return K of a catalogue model; that of the last problem is kept.
 
     Raises
     ------
@@ -137,22 +139,13 @@ def loss_of(problem: Problem) -> Loss:
     """
     if problem.model is None or problem.model.excess_loss is None:
         raise InputError(f"problem={problem.name!r} has no excess loss; allowed are models of the catalogue")
-    known = _LOSSES.get(id(problem))
-    if known is None or known[0] is not problem:
-        constrain, excess, sites = problem.parts.constrain, problem.model.excess_loss, problem.parts.sites.latent
+    constrain, excess, sites = problem.parts.constrain, problem.model.excess_loss, problem.parts.sites.latent
 
-        def value(z):
-            every = constrain(z)
-            return excess({site: every[site] for site in sites})
+    def value(z):
+        every = constrain(z)
+        return excess({site: every[site] for site in sites})
 
-        known = (problem, Loss(*(jax.jit(make) for make in (value, jax.grad(value), jax.hessian(value)))))
-        _LOSSES.clear()
-        _LOSSES[id(problem)] = known
-    return known[1]
-
-
-_LOSSES: dict[int, tuple[Problem, Loss]] = {}
-"""The last problem's K."""
+    return Loss(*(jax.jit(make) for make in (value, jax.grad(value), jax.hessian(value))))
 
 
 def _rounding(loss: Loss, z: np.ndarray, v: np.ndarray, least: float) -> float:

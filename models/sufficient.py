@@ -20,8 +20,6 @@ def equivalent_rows(problem: Problem) -> Problem:
     nll depends on the data through the products of [x y] with itself. The triangular factor of [x y] has the same
     ones, in as many rows as x and y have columns. Shares, means and variances of nll at every β are those of the whole
     data, and a gradient costs the same at n = 10⁷ as at 10. That the model is of this kind is for the caller to know.
-    Oracles whose nodes are placed by the number of rows (tanh networks, reduced rank by quasi-Monte Carlo) take the
-    whole data.
 
     Parameters
     ----------

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from singular.errors import InputError, whole
+from singular.models.integrals.collapse import log_gaussian_block
+from singular.posteriors.precision import x64
 
 CHUNK = 50_000
 """Points handed to a density at once."""
@@ -145,14 +147,9 @@ def normal_block(gram: np.ndarray, moment: np.ndarray, beta: float, rng: np.rand
 
 
 def log_normal_block(gram: np.ndarray, moment: np.ndarray, beta: float) -> np.ndarray:
-    """Return the log of the integral of that density, (N,), in nats.
-
-    The same as ``models.integrals.collapse.log_gaussian_block``, by a Cholesky factor and without JAX.
-    """
-    root = np.linalg.cholesky(np.eye(gram.shape[-1]) + beta * gram)
-    half = np.linalg.solve(root, beta * moment)
-    log_root = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    return 0.5 * (half**2).sum(axis=(-2, -1)) - moment.shape[-1] * log_root
+    """Return the log of the integral of that density, (N,), in nats, 64 bit: `log_gaussian_block` on NumPy arrays."""
+    with x64():
+        return np.asarray(log_gaussian_block(gram, moment, beta))
 
 
 def _in_chunks(log_density: Callable[[np.ndarray], np.ndarray], points: np.ndarray) -> np.ndarray:

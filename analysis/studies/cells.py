@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from singular.analysis.figures import BLUE, GREEN, ORANGE, VERMILION
 from singular.analysis.phases import Division, Predicate, divide, moves_of, phase_share
 
 if TYPE_CHECKING:
@@ -22,6 +23,11 @@ COLUMNS = (
     "problem", "n", "seed", "beta", "phase", "quantity", "method", "value", "mcse", "exact", "exact_error", "z",
     "relaxation", "round_trips", "origins", "flags",
 )  # fmt: skip
+NO_NOISE = -1
+"""Seed that stands for data without noise: nL_n = nK."""
+FREE_ENERGY = "free energy"
+COLOURS, MARKERS = (BLUE, VERMILION, GREEN, ORANGE), ("o", "s", "^", "D")
+"""Of regions, in their order."""
 FLOOR = 1e-9
 """Least error a share is judged by: quadrature is no better than that."""
 
@@ -72,6 +78,20 @@ def share_rows(
                 )
             )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def shown_shares(rows: pd.DataFrame, about: Mapping[str, Any]) -> pd.DataFrame:
+    """Return sampled numbers as people read them: the columns ``about``, number ± error, exact, z, trips, flags."""
+    return pd.DataFrame(
+        {
+            **about,
+            "sampled": [f"{v:.4f} ± {e:.4f}" for v, e in zip(rows["value"], rows["mcse"], strict=True)],
+            "exact": ["" if np.isnan(v) else f"{v:.4f}" for v in rows["exact"]],
+            "z": ["" if np.isnan(z) else f"{z:+.1f}" for z in rows["z"]],
+            "round trips": ["" if np.isnan(t) else f"{t:.0f}" for t in rows["round_trips"]],
+            "flags": rows["flags"],
+        }
+    )
 
 
 def z_of(value: float, mcse: float, exact: float, exact_error: float = 0.0) -> float:

@@ -13,7 +13,7 @@ from singular.analysis.estimate import estimate
 from singular.analysis.markdown import markdown
 from singular.analysis.mbar import expectation, reweight
 from singular.analysis.phases import divide
-from singular.analysis.studies.cells import COLUMNS, agreement, movement, share_rows, z_of
+from singular.analysis.studies.cells import COLUMNS, agreement, movement, share_rows, shown_shares, z_of
 from singular.analysis.studies.concentration_figure import draw
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.problem import Problem
@@ -117,18 +117,8 @@ def run(workshop: Workshop) -> Finding:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the shares at β = 1 as people read them: drawn ± error, exact."""
     rows = table[(table["method"] == "mbar") & (table["beta"] == 1.0)]
-    return pd.DataFrame(
-        {
-            "model": rows["problem"],
-            "n": rows["n"].map("{:,}".format),
-            "region": [p or q for p, q in zip(rows["phase"], rows["quantity"], strict=True)],
-            "sampled": [f"{v:.4f} ± {e:.4f}" for v, e in zip(rows["value"], rows["mcse"], strict=True)],
-            "exact": rows["exact"].map("{:.4f}".format),
-            "z": rows["z"].map("{:+.1f}".format),
-            "round trips": ["" if np.isnan(t) else f"{t:.0f}" for t in rows["round_trips"]],
-            "flags": rows["flags"],
-        }
-    )
+    what = [p or q for p, q in zip(rows["phase"], rows["quantity"], strict=True)]
+    return shown_shares(rows, {"model": rows["problem"], "n": rows["n"].map("{:,}".format), "region": what})
 
 
 def text(table: pd.DataFrame) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from singular.analysis.figures import BLUE, GREEN, GREY, VERMILION, finish, new_figure
+from singular.analysis.figures import BLUE, GREY, finish, new_figure
+from singular.analysis.studies.cells import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS, MARKERS = (BLUE, VERMILION, GREEN), ("o", "s", "^")
 TITLES = {
     "monomial-1-2": "Two lines cross: y ~ N(w1 w2² x, 1)",
     "line-and-dot": "A line and a dot: y ~ N((w1 − 1)|w|⁴ x, 1)",

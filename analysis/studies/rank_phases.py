@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 import pandas as pd
 
 from singular import models, posteriors
 from singular.analysis.phases import divide, region_of
-from singular.analysis.studies.cells import COLUMNS, share_rows, z_of
+from singular.analysis.studies.cells import COLUMNS, FREE_ENERGY, NO_NOISE, share_rows, z_of
 from singular.analysis.studies.rank_phases_exact import exact_draws
 from singular.analysis.studies.rank_phases_figure import draw
 from singular.analysis.studies.rank_phases_rules import STRATUM, Network, network_of, rules
-from singular.analysis.studies.rank_phases_text import FREE_ENERGY, LIMITS, NO_NOISE, ORACLE, PROBLEMS, shown, text
+from singular.analysis.studies.rank_phases_text import LIMITS, ORACLE, PROBLEMS, shown, text
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.linear_networks.linear_truth import true_matrix
 from singular.models.problem import Problem
@@ -35,20 +34,17 @@ CLOUD = ("reduced-rank-2-2-2-0", 1_000, 1_500)
 
 def sampled(name: str, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
     """Return the rows of one ladder, at β = 1 or at all rungs, with the exact shares of the same data."""
-    whole = models.problem(name, n=n, seed=seed)
-    problem = equivalent_rows(whole)
-    network = network_of(whole.model)
+    problem = equivalent_rows(models.problem(name, n=n, seed=seed))
+    network = network_of(problem.model)
     tree = posteriors.ladder(problem, seed=seed, progress=False, cores=1, **LADDER)
     rungs = [float(beta) for beta in tree["posterior"]["beta"].to_numpy() if beta > 0]
     parameters = {site: tree["posterior"][site].to_numpy() for site in network.sites}
     division = divide(tree, rules(network, n)[STRATUM])
-    division = division._replace(flags=cache(division.flags))  # they are of the draws, the same for every region
     rows = []
     for beta in rungs if n == ALL_RUNGS else [1.0]:
-        exact = exact_shares(network, *_data(whole), n, beta, draws) if name in ORACLE else None
+        exact = exact_shares(network, *_data(problem), n, beta, draws) if name in ORACLE else None
         for rule, phases in rules(network, n * beta).items():
-            relabelled = division._replace(names=(*phases, "rest"), label=region_of(phases, parameters))
-            found = share_rows(problem, relabelled, [beta], phases=phases).assign(rule=rule)
+            found = share_rows(problem, division.by(phases, parameters), [beta], phases=phases).assign(rule=rule)
             if exact is not None:
                 known = exact[exact["rule"] == rule].set_index("phase")
                 found["exact"], found["exact_error"] = (found["phase"].map(known[k]) for k in ("value", "mcse"))
@@ -84,7 +80,7 @@ def exactly(name: str, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
         x = math.sqrt(n) * np.eye(network.widths[0])
         y = x @ truth.T
     else:
-        x, y = _data(models.problem(name, n=n, seed=seed))
+        x, y = _data(equivalent_rows(models.problem(name, n=n, seed=seed)))
     known = exact_shares(network, x, y, n, 1.0, draws)
     known["free_energy"] += 0.5 * (np.sum(y**2) - np.sum((y - x @ truth.T) ** 2))
     about = {"problem": name, "n": n, "seed": seed, "beta": 1.0, "method": "exact draws", "flags": ""}
@@ -97,7 +93,7 @@ def exactly(name: str, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
 
 
 def _data(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
-    """Return (x, y) as matrices, all rows of them: the rule of five dimensions takes its scale from their number."""
+    """Return (x, y) as matrices."""
     x, y = problem.kwargs["x"], problem.kwargs["y"]
     return x.reshape(len(x), -1), y.reshape(len(y), -1)
 

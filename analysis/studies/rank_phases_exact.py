@@ -61,7 +61,7 @@ def exact_draws(
     network : Network
         Widths (1 or 2, 1, N), (2, 2, N), (1, 1, 1, 1), (2, 2, 1, 2), or (3, 2, 3) of rank 1.
     x, y : (rows, inputs), (rows, outputs)
-        The data, or as many rows as have the same sums of products; for (3, 2, 3) the data.
+        The data, or as many rows as have the same sums of products.
     n : int
         Observations.
     beta : float

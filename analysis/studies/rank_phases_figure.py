@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from singular import models
-from singular.analysis.figures import BLACK, BLUE, GREEN, ORANGE, VERMILION, finish, new_figure
+from singular.analysis.figures import BLACK, finish, new_figure
+from singular.analysis.studies.cells import COLOURS, MARKERS
 from singular.analysis.studies.rank_phases_rules import RESOLUTION, STRATUM, THRESHOLD, laws, network_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ PARTS = (
     "deep-linear-3-2-2-3-r1",
 )
 RANKS = ("reduced-rank-2-2-2-0", "reduced-rank-2-2-2-1", "reduced-rank-3-3-2-1", "deep-linear-3-2-2-3-r1")
-COLOURS, MARKERS = (BLUE, VERMILION, GREEN, ORANGE), ("o", "s", "^", "D")
 
 
 def draw(table: pd.DataFrame, points: pd.DataFrame, n: int, all_rungs: int) -> Figure:

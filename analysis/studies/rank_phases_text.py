@@ -10,7 +10,7 @@ import pandas as pd
 from singular import models
 from singular.analysis.markdown import markdown
 from singular.analysis.phase_law import PhaseLaw, crossing
-from singular.analysis.studies.cells import agreement, movement
+from singular.analysis.studies.cells import FREE_ENERGY, NO_NOISE, agreement, movement, shown_shares
 from singular.analysis.studies.rank_phases_rules import FIXED, NOISE, RESOLUTION, STRATUM, THRESHOLD, laws, network_of
 from singular.models.coefficients import reduced_rank
 
@@ -26,9 +26,6 @@ ORACLE = (
 PROBLEMS = (*ORACLE, "deep-linear-3-2-2-3-r1")
 LIMITS = tuple(name for name in ORACLE if name != "reduced-rank-3-3-2-1")
 """Those followed without noise: the rule of five dimensions is not fine enough for the n of the limit."""
-NO_NOISE = -1
-"""Seed that stands for data without noise."""
-FREE_ENERGY = "free energy"
 SETTLED = 0.95
 """Share from which on the winner has won."""
 
@@ -37,19 +34,10 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the shares at β = 1 as people read them: sampled ± error, exact."""
     rows = table[(table["method"] == "mbar") & (table["beta"] == 1.0)]
     rows = rows[(rows["value"] > 0) | (rows["exact"] > 0)]
-    return pd.DataFrame(
-        {
-            "network": rows["problem"],
-            "n": rows["n"].map("{:,}".format),
-            "rule": rows["rule"],
-            "region": rows["phase"],
-            "sampled": [f"{v:.4f} ± {e:.4f}" for v, e in zip(rows["value"], rows["mcse"], strict=True)],
-            "exact": ["" if np.isnan(v) else f"{v:.4f}" for v in rows["exact"]],
-            "z": ["" if np.isnan(z) else f"{z:+.1f}" for z in rows["z"]],
-            "round trips": [f"{t:.0f}" for t in rows["round_trips"]],
-            "flags": rows["flags"],
-        }
-    )
+    about = {
+        "network": rows["problem"], "n": rows["n"].map("{:,}".format), "rule": rows["rule"], "region": rows["phase"],
+    }  # fmt: skip
+    return shown_shares(rows, about)
 
 
 def text(table: pd.DataFrame) -> str:

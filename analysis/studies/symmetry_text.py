@@ -9,10 +9,9 @@ import pandas as pd
 
 from singular.analysis.markdown import markdown
 from singular.analysis.null_space import LARGEST_ANGLE
+from singular.analysis.studies.cells import WITHIN
 from singular.analysis.studies.symmetry_points import REGULAR
-
-WITHIN = 4.0
-"""Errors within which an estimate agrees with the exact value."""
+from singular.analysis.thresholds import ZERO_SINGULAR_VALUE
 
 
 def text(table: pd.DataFrame) -> str:
@@ -117,9 +116,10 @@ def _generators(points: pd.DataFrame, wide: pd.DataFrame) -> str:
         f"**The generators lie in the null space.** At {len(moved)} of these points some generator moves the point; at "
         f"{len(good)} of them, of {good.index.get_level_values('problem').nunique()} models, the largest principal "
         f"angle between tangents and null space is below {LARGEST_ANGLE:g}{f' (not at {bad})' if bad else ''}: the "
-        f"largest of all is {moved['largest angle'].max():.1e}. Ranks count singular values of the factor above 1e-8 "
-        f"of the largest; the narrowest gap is a factor of {wide['gap'].min():.1e}, and {unclear} ranks are not clear. "
-        f"At {simulated} points scores are simulated: a null direction is null for every observation, so that this "
+        f"largest of all is {moved['largest angle'].max():.1e}. Ranks count singular values of the factor above "
+        f"{ZERO_SINGULAR_VALUE:g} of the largest; the narrowest gap is a factor of {wide['gap'].min():.1e}, and "
+        f"{unclear} ranks are not clear. At {simulated} points scores are simulated: a null direction is null for every "
+        "observation, so that this "
         "moves the positive eigenvalues alone."
     )
 

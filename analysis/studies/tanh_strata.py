@@ -9,11 +9,11 @@ import pandas as pd
 
 from singular import models, posteriors
 from singular.analysis.phases import REST, divide, region_of
-from singular.analysis.studies.cells import COLUMNS, share_rows, z_of
+from singular.analysis.studies.cells import COLUMNS, FREE_ENERGY, NO_NOISE, share_rows, z_of
 from singular.analysis.studies.tanh_strata_figure import draw
 from singular.analysis.studies.tanh_strata_regions import regions
 from singular.analysis.studies.tanh_strata_rows import exact_draws, few_rows, without_noise
-from singular.analysis.studies.tanh_strata_text import FREE_ENERGY, NO_NOISE, ORACLE, UNITS, shown, text
+from singular.analysis.studies.tanh_strata_text import ORACLE, UNITS, shown, text
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.problem import Problem
 from singular.posteriors.exact_draws import weighted_share
@@ -44,8 +44,7 @@ def sampled(hidden: int, n: int, seed: int, draws: int = DRAWS) -> pd.DataFrame:
     rows = []
     for beta in betas:
         phases = regions(hidden, n * beta)  # the resolution is that of this β, for the draws of all rungs
-        relabelled = division._replace(label=region_of(phases, parameters))
-        found = share_rows(problem, relabelled, [beta], phases=phases)
+        found = share_rows(problem, division.by(phases, parameters), [beta], phases=phases)
         if hidden in ORACLE:
             exact = exact_shares(problem, n, beta, draws)
             found["exact"], found["exact_error"] = (found["phase"].map(exact[k]) for k in ("value", "mcse"))

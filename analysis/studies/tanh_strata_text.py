@@ -12,7 +12,7 @@ from singular import models
 from singular.analysis.markdown import markdown
 from singular.analysis.phase_law import PhaseLaw
 from singular.analysis.phases import REST
-from singular.analysis.studies.cells import agreement, movement
+from singular.analysis.studies.cells import FREE_ENERGY, NO_NOISE, agreement, movement, shown_shares
 from singular.analysis.studies.tanh_strata_regions import (
     CURVED,
     INPUTS,
@@ -25,27 +25,14 @@ from singular.analysis.studies.tanh_strata_regions import (
 )
 
 UNITS, ORACLE = (1, 2, 3, 4), (1, 2, 3)
-NO_NOISE = -1
-"""Seed that stands for data without noise."""
-FREE_ENERGY = "free energy"
 DEAD = (OUTPUTS, INPUTS, MIXED)
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the shares at β = 1 as people read them: sampled ± error, exact."""
     rows = table[(table["method"] == "mbar") & (table["beta"] == 1.0)]
-    return pd.DataFrame(
-        {
-            "H": rows["hidden"].map(str),
-            "n": rows["n"].map("{:,}".format),
-            "region": rows["phase"],
-            "sampled": [f"{v:.4f} ± {e:.4f}" for v, e in zip(rows["value"], rows["mcse"], strict=True)],
-            "exact": ["" if np.isnan(v) else f"{v:.4f}" for v in rows["exact"]],
-            "z": ["" if np.isnan(z) else f"{z:+.1f}" for z in rows["z"]],
-            "round trips": [f"{t:.0f}" for t in rows["round_trips"]],
-            "flags": rows["flags"],
-        }
-    )
+    about = {"H": rows["hidden"].map(str), "n": rows["n"].map("{:,}".format), "region": rows["phase"]}
+    return shown_shares(rows, about)
 
 
 def arrival(table: pd.DataFrame, hidden: int, phase: str, level: float = 0.5) -> float | None:
@@ -95,7 +82,7 @@ def text(table: pd.DataFrame) -> str:
         f"cancel, `{CURVED}` if not. A sum that is not small is `{REST}`.",
         "Exact shares are those of independent draws: b from cells of a fine grid, weighed by the density where they "
         "fall, a given b from its normal distribution. The data enter through about 20 inputs on which tanh(b x) for "
-        "every b is reproduced to 1e-8, so that 10⁵ observations cost what 20 do. *Without noise* stands for "
+        "every b is reproduced to 1e-7, so that 10⁵ observations cost what 20 do. *Without noise* stands for "
         "βnL_n = βnK.",
     ]
     paragraphs += [_network(table, hidden) for hidden in ORACLE]

@@ -15,12 +15,12 @@ from singular import models, posteriors
 from singular.analysis.markdown import markdown
 from singular.analysis.phase_law import PhaseLaw, crossing
 from singular.analysis.phases import divide, phase_odds
-from singular.analysis.studies.cells import COLUMNS, agreement, movement, share_rows, z_of
+from singular.analysis.studies.cells import COLUMNS, NO_NOISE, agreement, movement, share_rows, shown_shares, z_of
 from singular.analysis.studies.two_wells_figure import draw
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.errors import InputError
 from singular.models.base import Integral, Model
-from singular.models.crossings.two_wells import FLAT, HEIGHT, SHARP, SPREAD
+from singular.models.crossings.two_wells import FLAT, HEIGHT, SHARP, SPREAD, SUMMIT
 from singular.models.problem import Problem
 from singular.models.sufficient import equivalent_rows
 from singular.posteriors.quadrature import population
@@ -90,10 +90,10 @@ def sampled(advantage: float, n: int, seed: int) -> pd.DataFrame:
 
 
 def exactly(advantage: float, seed: int) -> pd.DataFrame:
-    """Return the exact share and odds at β = 1 at every n of one data set; seed −1 stands for data without noise."""
+    """Return the exact share and odds at β = 1 at every n of one data set, or without noise."""
     model = models.uneven_wells(advantage)
     sizes = [n for n in EXACT if n * advantage <= FURTHEST]
-    if seed < 0:
+    if seed == NO_NOISE:
         flat, sharp = (
             population(replace(model, population=_only(model, name)), sizes)["log_z"].to_numpy()
             for name in ("flat", "sharp")
@@ -122,7 +122,7 @@ def _only(model: Model, name: str) -> Integral:
 
 def run(workshop: Workshop) -> Finding:
     """Sample the wells at growing n for each advantage, and follow their exact odds."""
-    seeds = [-1, *range(workshop.seed, workshop.seed + DATA_SETS)]
+    seeds = [NO_NOISE, *range(workshop.seed, workshop.seed + DATA_SETS)]
     jobs = [(c, n, workshop.seed) for c, sizes in SAMPLED.items() for n in sizes]
     drawn = workshop.parts(sampled, jobs)
     known = workshop.parts(exactly, [(c, s) for c in ADVANTAGES for s in seeds])
@@ -132,7 +132,7 @@ def run(workshop: Workshop) -> Finding:
     return Finding(table, draw(table, laws, ODDS), text(table), shown(table))
 
 
-def exact_crossing(table: pd.DataFrame, advantage: float, seed: int = -1) -> float | None:
+def exact_crossing(table: pd.DataFrame, advantage: float, seed: int = NO_NOISE) -> float | None:
     """Return the largest n at which the exact odds of one data set pass 1 downwards, log-linear between the sizes."""
     own = table[
         (table["method"] == "quadrature") & (table["quantity"] == ODDS)
@@ -146,7 +146,7 @@ def exact_crossing(table: pd.DataFrame, advantage: float, seed: int = -1) -> flo
     return math.exp(log_n[i] + (log_n[i + 1] - log_n[i]) * odds[i] / (odds[i] - odds[i + 1]))
 
 
-def slope(table: pd.DataFrame, seed: int = -1) -> float:
+def slope(table: pd.DataFrame, seed: int = NO_NOISE) -> float:
     """Return d log odds / d log n at equal losses, over the upper half of the sizes in the log."""
     own = table[
         (table["method"] == "quadrature") & (table["quantity"] == ODDS)
@@ -161,32 +161,22 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[(table["method"] == "mbar") & (table["beta"] == 1.0)]
     share = rows[(rows["quantity"] == "share") & (rows["phase"] == "flat")]
     found = rows[rows["quantity"] == FOUND].set_index(["advantage", "n"])["value"]
-    return pd.DataFrame(
-        {
-            "c": share["advantage"].map("{:g}".format),
-            "n": share["n"].map("{:,}".format),
-            "flat well": [f"{v:.4f} ± {e:.4f}" for v, e in zip(share["value"], share["mcse"], strict=True)],
-            "exact": share["exact"].map("{:.4f}".format),
-            "z": share["z"].map("{:+.1f}".format),
-            "round trips": share["round_trips"].map("{:.0f}".format),
-            "both in": [
-                f"{found[at]:.0f} of {LADDER['chains']} chains"
-                for at in zip(share["advantage"], share["n"], strict=True)
-            ],
-            "flags": share["flags"],
-        }
-    )  # fmt: skip
+    both = [f"{found[at]:.0f} of {LADDER['chains']} chains" for at in zip(share["advantage"], share["n"], strict=True)]
+    about = {
+        "c": share["advantage"].map("{:g}".format), "n": share["n"].map("{:,}".format), "both wells in": both,
+    }  # fmt: skip
+    return shown_shares(share, about)
 
 
 def text(table: pd.DataFrame) -> str:
     """Return the page, every number of it from the table."""
     drawn = table[table["method"] == "mbar"]
-    seeds = sorted(set(table["seed"]) - {-1})
+    seeds = sorted(set(table["seed"]) - {NO_NOISE})
     slopes = [slope(table, s) for s in seeds]
     paragraphs = [
         "One parameter, two wells: w = −1, where K is quadratic (λ = 1/2), and w = 3, where it is quartic (λ = 1/4), "
-        "with a barrier of 0.29 nats an observation between them. They are divided at the summit, w = 1/3. No chain at "
-        "β = 1 crosses it: what moves between the wells are exchanges with hotter rungs.",
+        f"with a barrier of {_barrier():.2f} nats an observation between them. They are divided at the summit, "
+        "w = 1/3. No chain at β = 1 crosses it: what moves between the wells are exchanges with hotter rungs.",
         f"**Equal losses.** Theory: the odds of the flat well grow like n^(1/4) = n^Δλ. Without the noise of data "
         f"their slope in log n is {slope(table):.4f} over the upper half of the sizes; on {len(seeds)} data sets it is "
         f"{min(slopes):.2f} to {max(slopes):.2f}, since each well's fit to the noise moves its odds by a factor of "
@@ -224,6 +214,13 @@ def text(table: pd.DataFrame) -> str:
         movement(drawn),
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(shown(table))
+
+
+def _barrier() -> float:
+    """Return the excess loss at the summit between the wells, nats an observation."""
+    excess_loss = models.uneven_wells(0.0).excess_loss
+    assert excess_loss is not None
+    return float(excess_loss({"w": SUMMIT}))
 
 
 def _start(both: dict[str, PhaseLaw]) -> float:

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, LIGHT, ORANGE, VERMILION, finish, new_figure
+from singular.analysis.figures import BLACK, BLUE, GREY, LIGHT, ORANGE, finish, new_figure
+from singular.analysis.studies.cells import COLOURS, MARKERS, NO_NOISE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from singular.analysis.phase_law import PhaseLaw
 
-COLOURS, MARKERS = (BLUE, VERMILION, GREEN, ORANGE), ("o", "s", "^", "D")
-
 
 def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], odds: str) -> Figure:
     """Return the figure: shapes of the wells, odds at equal losses, shares with an advantage, and these against n c."""
     from singular.models import uneven_wells
+    from singular.models.crossings.two_wells import SUMMIT
 
     figure = new_figure(13.0, 8.0)
     well, equal, uneven, scaled = figure.subplots(2, 2).ravel()
@@ -29,7 +29,7 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     assert excess_loss is not None
     well.plot(w, np.asarray(excess_loss({"w": w})), color=BLUE, lw=1.8)
     well.set_ylim(-0.01, 0.4)
-    well.axvline(1 / 3, color=GREY, ls=":", lw=1.2)
+    well.axvline(SUMMIT, color=GREY, ls=":", lw=1.2)
     for x, name in ((-1.95, "sharp\nλ = 1/2"), (3.0, "flat\nλ = 1/4")):
         well.text(x, 0.05, name, ha="center", fontsize=9)
     finish(well, "The excess loss of the two wells, and where they are divided", "w", "K(w), nats an observation")
@@ -39,7 +39,7 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     rows = own[own["advantage"] == 0.0]
     sizes = np.geomspace(30, rows["n"].max(), 100)
     for seed, one in rows[rows["method"] == "quadrature"].groupby("seed"):
-        noise_free = seed == -1
+        noise_free = seed == NO_NOISE
         style = {"color": BLACK, "lw": 1.8, "label": "exact, no noise"} if noise_free else _thin(seed, first, LIGHT)
         equal.plot(one["n"], one["value"], **style)
     both = laws(0.0)
@@ -55,11 +55,11 @@ def draw(table: pd.DataFrame, laws: Callable[[float], Mapping[str, PhaseLaw]], o
     for axes, unit in ((uneven, "n"), (scaled, "nc")):
         for place, c in enumerate(sorted(set(table["advantage"]) - {0.0})):
             part = own[own["advantage"] == c]
-            free = part[part["seed"] == -1]
+            free = part[part["seed"] == NO_NOISE]
             x = free["n"] * (c if unit == "nc" else 1.0)
             axes.plot(x, 1 / (1 + np.exp(-free["value"])), color=COLOURS[place], lw=1.8, label=f"c = {c:g}")
             if unit == "n":
-                for seed, one in part[(part["method"] == "quadrature") & (part["seed"] != -1)].groupby("seed"):
+                for seed, one in part[(part["method"] == "quadrature") & (part["seed"] != NO_NOISE)].groupby("seed"):
                     axes.plot(one["n"], 1 / (1 + np.exp(-one["value"])), **_thin(seed, first, COLOURS[place]))
                 share = table[
                     (table["quantity"] == "share") & (table["phase"] == "flat") & (table["method"] == "mbar")

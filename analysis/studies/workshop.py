@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -88,8 +88,8 @@ class Workshop:
     def parts(self, function: Callable[..., pd.DataFrame], items: Sequence[Part]) -> list[pd.DataFrame]:
         """Return function(*item) for every item, in their order; those done before are read back.
 
-        A part is taken again if the text of its function's module, the item and the version of the package are what
-        they were. Long ones should come first.
+        A part is taken again if the item and every source file of the package are what they were: a number never
+        outlives the program that made it. Long ones should come first.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Workshop:
         before, done = time.perf_counter(), len(paths) - len(missing)
         if self.report is not None and done:
             self.report(f"{function.__name__}: {done} of {len(paths)} parts are there already")
-        work = _Kept(f"{function.__module__}", function.__name__)
+        work = _Kept(function.__module__, function.__name__)
         for item, _ in side_by_side(work, [(item, paths[item]) for item in missing], self.jobs):
             done += 1
             if self.report is not None:
@@ -137,11 +137,21 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _name(function: Callable[..., Any], item: Part) -> str:
     """Return the file name of a part: what it is about, and a digest of all that decides it."""
-    told = json.dumps([function.__name__, item, singular.__version__, _source(function.__module__)])
+    told = json.dumps([function.__module__, function.__name__, item, _program()])
     about = "-".join(str(value) for value in item).replace("/", "_").replace(" ", "_")
     return f"{function.__name__}-{about[:60]}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.csv"
 
 
 @cache
-def _source(module: str) -> str:
-    return inspect.getsource(import_module(module))
+def _program() -> str:
+    """Return a digest of the package's source files."""
+    digest = hashlib.sha256()
+    sources = [
+        Path(folder, name)
+        for folder, _, names in os.walk(Path(singular.__file__).parent, followlinks=True)
+        for name in names
+        if name.endswith(".py")
+    ]
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

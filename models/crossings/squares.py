@@ -51,7 +51,7 @@ def squares_regression(terms: int, nonzero: int) -> Model:
 
     def nodes(data: Data, level: int) -> Nodes:
         fitted, *_ = np.linalg.lstsq(data["x"], data["y"])
-        return around(np.sqrt(np.maximum(fitted, 0.0)), 0.5 / np.sqrt(len(data["y"]) + 1.0), level)
+        return around(np.sqrt(np.maximum(fitted, 0.0)), 0.5 / np.sqrt(rules.observations(data["x"]) + 1.0), level)
 
     def population_nodes(data: Data, level: int) -> Nodes:
         return around(np.sqrt(truth), 2.0**-22, level)

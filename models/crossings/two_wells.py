@@ -16,7 +16,12 @@ from singular.models.integrals.collapse import log_noise
 SHARP, FLAT, HEIGHT, SPREAD = -1.0, 3.0, 0.08, 2.0
 """Where the wells are, the factor of the cubic, and the prior's standard deviation."""
 SUMMIT = SHARP + (FLAT - SHARP) / 3
-"""Where the excess loss between the wells is largest."""
+"""Where the excess loss between the wells is largest, and they are divided."""
+PHASES = {"sharp": lambda w: w["w"] < SUMMIT, "flat": lambda w: w["w"] >= SUMMIT}
+REGIONS = {
+    "sharp": lambda points, beta, data: jnp.where(points[:, 0] < SUMMIT, 1.0, 0.0),
+    "flat": lambda points, beta, data: jnp.where(points[:, 0] >= SUMMIT, 1.0, 0.0),
+}
 
 
 @family
@@ -52,10 +57,6 @@ def two_wells() -> Model:
     def population(points, t, data):
         return -t * excess(points[:, 0])
 
-    regions = {
-        "sharp": lambda points, beta, data: jnp.where(points[:, 0] < SUMMIT, 1.0, 0.0),
-        "flat": lambda points, beta, data: jnp.where(points[:, 0] >= SUMMIT, 1.0, 0.0),
-    }
     flat = normal_crossing([2])
     return Model(
         name="two-wells",
@@ -70,10 +71,10 @@ def two_wells() -> Model:
             conditions="truth 0; the smaller of the two local values, 1/4 at w = 3 and 1/2 at w = −1",
         ),
         optimum={"w": np.array(FLAT)},
-        phases={"sharp": lambda w: w["w"] < SUMMIT, "flat": lambda w: w["w"] >= SUMMIT},
+        phases=PHASES,
         excess_loss=lambda w: excess(w["w"]),
-        integral=Integral(nodes, log_likelihood, route="1-D panels", regions=regions),
-        population=Integral(nodes, population, route="1-D panels", regions=regions),
+        integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
+        population=Integral(nodes, population, route="1-D panels", regions=REGIONS),
         description="y ~ N(0.08 (w + 1)(w − 3)², 1)",
         prior="w ~ N(0, 2²)",
         truth="y ~ N(0, 1)",

@@ -13,7 +13,7 @@ from jax.nn import sigmoid
 from singular.errors import InputError
 from singular.models.base import Data, Integral, LearningCoefficient, Model, Nodes, family
 from singular.models.coefficients import normal_crossing
-from singular.models.crossings.two_wells import FLAT, HEIGHT, SHARP, SPREAD, SUMMIT, well_nodes
+from singular.models.crossings.two_wells import FLAT, HEIGHT, PHASES, REGIONS, SHARP, SPREAD, SUMMIT, well_nodes
 from singular.models.draws import standard_normals
 from singular.models.integrals.collapse import log_noise
 
@@ -76,10 +76,6 @@ def uneven_wells(advantage: float) -> Model:
     def population(points, t, data):
         return -t * excess(points[:, 0])
 
-    regions = {
-        "sharp": lambda points, beta, data: jnp.where(points[:, 0] < SUMMIT, 1.0, 0.0),
-        "flat": lambda points, beta, data: jnp.where(points[:, 0] >= SUMMIT, 1.0, 0.0),
-    }
     best = normal_crossing([1] if advantage else [2])
     return Model(
         name=f"uneven-wells-{advantage:g}",
@@ -97,10 +93,10 @@ def uneven_wells(advantage: float) -> Model:
         ),
         singular=not advantage,
         optimum={"w": np.array(SHARP if advantage else FLAT)},
-        phases={"sharp": lambda w: w["w"] < SUMMIT, "flat": lambda w: w["w"] >= SUMMIT},
+        phases=PHASES,
         excess_loss=lambda w: excess(w["w"]),
-        integral=Integral(nodes, log_likelihood, route="1-D panels", regions=regions),
-        population=Integral(nodes, population, route="1-D panels", regions=regions),
+        integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
+        population=Integral(nodes, population, route="1-D panels", regions=REGIONS),
         description=f"y ~ N(0.08 (w + 1)(w − 3)² x1 + {gap:.3g} s(w) x2, 1)",
         prior="w ~ N(0, 2²)",
         truth="y ~ N(0, 1), x ~ N(0, I)",

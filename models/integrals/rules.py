@@ -112,5 +112,13 @@ def log_normal_density(*coordinates: np.ndarray, scale: float = 1.0) -> np.ndarr
     return np.add.reduce(terms)
 
 
+def observations(x: np.ndarray) -> float:
+    """Return how many standard inputs have the sum of squares of these, (n, p): about n.
+
+    What nodes take their scale from, so that data put on fewer rows of the same sums have the same nodes.
+    """
+    return float(np.sum(x**2)) / x.shape[1]
+
+
 def _steps(start: float, stop: float, step: float) -> np.ndarray:
     return start + step * np.arange(math.floor((stop - start) / step) + 1)

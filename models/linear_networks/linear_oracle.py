@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from singular.models.base import Data, Integral, Nodes
+from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
 from singular.models.linear_networks import linear_scales as scales
 
@@ -70,7 +71,7 @@ def _column(widths: list[int], truth: np.ndarray) -> tuple[Integral, Integral]:
     def nodes(data: Data, level: int) -> Nodes:
         x = data["x"].reshape(-1, inputs)
         step = (STEP, COARSE_STEP)[-level] if inputs == 3 else (0.1, 0.125)[-level]  # phase masses need the finer one
-        norm = scales.chi_product(degrees, step, smallest=0.1 / math.sqrt(len(x) + 1.0))
+        norm = scales.chi_product(degrees, step, smallest=0.1 / math.sqrt(rules.observations(x) + 1.0))
         directions, log_share = _directions(x, data["y"].reshape(len(x), -1), level)
         points = norm.points[:, None, None] * directions
         return _kept(points.reshape(-1, inputs), (norm.log_weights[:, None] + log_share).ravel())
@@ -115,7 +116,7 @@ def _row(widths: list[int], truth: np.ndarray) -> tuple[Integral, Integral]:
     inputs, *hidden, _ = widths
 
     def nodes(data: Data, level: int) -> Nodes:
-        smallest = FINEST if not data else 0.1 / math.sqrt(len(data["y"]) + 1.0)
+        smallest = FINEST if not data else 0.1 / math.sqrt(rules.observations(data["x"]) + 1.0)
         norm = scales.chi_product(hidden, (STEP, COARSE_STEP)[-level], smallest)
         return Nodes(norm.points[:, None], norm.log_weights)
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.stats import qmc
 
 from singular.models.base import Nodes
+from singular.models.integrals import rules
 
 REPLICATES = 16
 LOG2_POINTS = 15
@@ -25,10 +26,9 @@ def ridge_nodes(x: np.ndarray, y: np.ndarray, log2_points: int) -> Nodes:
     s, when it is small, the part along it. Each coordinate is scale · sinh of a uniform, so every scale
     between the two ends is met about equally often, at every β.
     """
-    n = len(x)
     fitted, *_ = np.linalg.lstsq(x, y)
     basis = np.linalg.svd(fitted)[0]
-    narrow = 1.0 / math.sqrt(n + 1.0)
+    narrow = 1.0 / math.sqrt(rules.observations(x) + 1.0)
     blocks, weights = [], []
     for replicate in range(REPLICATES):
         u = qmc.Sobol(5, scramble=True, rng=np.random.default_rng([20050901, replicate])).random_base2(log2_points)

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from singular.errors import InputError, SingularError
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from rich.console import Console
+from singular.printing import console, print_facts, print_json, print_table, status
 
 BAD_INPUT, INTERRUPTED = 2, 130
-FOLDED = 100
-"""Columns to which a page is folded where no terminal is."""
-LEFT = ("flags", "question", "oracle", "family", "method", "quantity", "estimates")
-"""Columns of text."""
 
 app = typer.Typer(
     name="singular",
@@ -115,21 +108,21 @@ def _main_job(out: Path, seed: int, sizes: Mapping[str, Any], json: bool, quiet:
     from singular.analysis.model_choice import CHOICE, PREDICTION, PRIOR
     from singular.analysis.tables import narrow, readable
 
-    say = None if quiet or json or not sys.stderr.isatty() else _status
+    say = None if quiet or json or not sys.stderr.isatty() else status
     result = studies.study(out, seed=seed, report=say, **sizes)
     if json:
-        _print_json(result.rows)
+        print_json(result.rows)
         return
     made = readable(result.table.drop(columns=["n", "d"]))
     n = int(result.table["n"].iloc[0])
-    _print_table(f"Made data, n = {n}: the ladder beside the exact answers", *narrow(made))
+    print_table(f"Made data, n = {n}: the ladder beside the exact answers", *narrow(made))
     for title, columns in (
         ("Real data: model choice by free energy, WBIC, BIC, WAIC and LOO, nats", CHOICE),
         ("Real data: the evidence with all prior scales halved and doubled, by reweighting", PRIOR),
         ("Real data: leave-one-out prediction, nats behind the best size", PREDICTION),
     ):
-        _print_table(title, *narrow(readable(result.sizes.loc[:, list(columns)])))
-    _print_table("Product regression: shares of posterior mass as n grows", *narrow(readable(result.growth)))
+        print_table(title, *narrow(readable(result.sizes.loc[:, list(columns)])))
+    print_table("Product regression: shares of posterior mass as n grows", *narrow(readable(result.growth)))
     typer.echo(f"report: {result.report}   ({result.seconds:.0f} s)")
 
 
@@ -137,12 +130,12 @@ def _one_study(name: str, out: Path, seed: int, json: bool, quiet: bool) -> None
     from singular.analysis.studies.carry_out import carry_out
     from singular.analysis.tables import narrow
 
-    say = None if quiet or json or not sys.stderr.isatty() else _status
+    say = None if quiet or json or not sys.stderr.isatty() else status
     written = carry_out(name, out, seed, report=say)
     if json:
-        _print_json(written.finding.table)
+        print_json(written.finding.table)
         return
-    _print_table(written.title, *narrow(written.finding.shown))
+    print_table(written.title, *narrow(written.finding.shown))
     for what, path in (("page", written.page), ("picture", written.picture), ("rows", written.rows)):
         typer.echo(f"{what}: {path}")
     typer.echo(f"({written.seconds:.0f} s)")
@@ -155,9 +148,9 @@ def _list_studies(json: bool) -> None:
 
     frame = pd.DataFrame(list(QUESTIONS.items()), columns=["study", "question"])
     if json:
-        _print_json(frame)
+        print_json(frame)
     else:
-        _print_table("Studies: singular study NAME", frame)
+        print_table("Studies: singular study NAME", frame)
 
 
 @app.command()
@@ -201,15 +194,15 @@ def models(
         if json:
             typer.echo(catalogue_text.as_json(name))
         else:
-            _print_facts(name, *catalogue_text.told(name))
+            print_facts(name, *catalogue_text.told(name))
         return
     frame = catalogue_frame(family, dim, max_dim, singular, oracle, made)
     if json:
-        _print_json(frame)
+        print_json(frame)
     elif frame.empty:
         typer.echo("no model is like that")
     else:
-        _print_table("Catalogue", shown_catalogue(frame, _console().width))
+        print_table("Catalogue", shown_catalogue(frame, console().width))
 
 
 @app.command()
@@ -243,9 +236,9 @@ def sample(
 
     rows = sample_one(model, n, seed, chains, draws, warmup, _numbers(betas), out, progress=not (quiet or json))
     if json:
-        _print_json(rows)
+        print_json(rows)
     else:
-        _print_table(*shown_summary(rows)._replace(title=model))
+        print_table(*shown_summary(rows)._replace(title=model))
         if out is not None:
             typer.echo(f"ladder: {out}; every number of it: singular estimate {out}")
 
@@ -282,12 +275,12 @@ def estimate(
 
     numbers = numbers_of_file(file, out, picture)
     if json:
-        _print_json(numbers.rows)
+        print_json(numbers.rows)
         return
     typer.echo(heading(numbers))
     for shown in shown_numbers(numbers):
         typer.echo()
-        _print_table(*shown)
+        print_table(*shown)
     for note in numbers.left_out:
         typer.echo(f"\nleft out: {note}")
     for what, path in (("rows", out), ("picture", picture)):
@@ -332,23 +325,23 @@ def compare(
     if samplers:
         from singular.analysis.sampler_tables import samplers_of_models, shown_samplers
 
-        say = None if quiet or json or not sys.stderr.isatty() else _status
+        say = None if quiet or json or not sys.stderr.isatty() else status
         frames = samplers_of_models(models, n, seed, chains, draws, warmup, out, say)
         if json:
-            _print_json(frames)
+            print_json(frames)
         else:
             for _, rows in frames.groupby("problem", sort=False):
-                _print_table(*shown_samplers(rows))
+                print_table(*shown_samplers(rows))
         return
     from singular.analysis.compare import compare as comparison
     from singular.analysis.number_tables import shown_comparison
 
     rows = comparison(models, n, seed, chains, draws, warmup, out, progress=not (quiet or json))
     if json:
-        _print_json(rows)
+        print_json(rows)
     else:
         for shown in shown_comparison(rows):
-            _print_table(*shown)
+            print_table(*shown)
 
 
 @app.command()
@@ -438,13 +431,13 @@ def score(
         exports=exports,
         picture=picture,
         progress=not (quiet or json),
-        report=None if quiet or json or not sys.stderr.isatty() else _status,
+        report=None if quiet or json or not sys.stderr.isatty() else status,
     )
     if json:
-        _print_json(result.rows)
+        print_json(result.rows)
         return
     for shown in shown_score(result):
-        _print_table(*shown)
+        print_table(*shown)
     typer.echo(f"rows, families, problems: {result.out}/*.csv")
     typer.echo(f"picture: {result.picture}")
 
@@ -473,60 +466,6 @@ def _numbers(text: str | None) -> list[float] | None:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise InputError(f"betas={text!r} must be numbers apart by commas, as in 0,0.01,0.1,1") from None
-
-
-def _status(line: str) -> None:
-    typer.echo(line, err=True)
-
-
-def _print_json(frame: pd.DataFrame) -> None:
-    from singular.analysis.tables import as_json
-
-    typer.echo(as_json(frame))
-
-
-def _print_table(title: str, frame: pd.DataFrame, notes: Sequence[str] = ()) -> None:
-    """Print a frame of strings, with notes below: as wide as it needs in a pipe, fitted to the window on a terminal."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
-    for column in frame.columns:
-        left = column == frame.columns[0] or column in LEFT
-        whole = not left or column == frame.columns[0]
-        table.add_column(str(column), justify="left" if left else "right", overflow="fold", no_wrap=whole)
-    for row in frame.itertuples(index=False, name=None):
-        table.add_row(*map(Text, row))
-    console = _console()
-    console.print(title, style="italic", highlight=False, markup=False)
-    console.print(table, soft_wrap=not sys.stdout.isatty())
-    for note in notes:
-        console.print(note, markup=False, highlight=False)
-
-
-def _print_facts(title: str, facts: Mapping[str, str], note: str) -> None:
-    """Print headings with their texts beside them, and a paragraph below, folded to the window."""
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(justify="right", style="italic", no_wrap=True)
-    grid.add_column(overflow="fold")
-    for heading, text in facts.items():
-        grid.add_row(heading, Text(text))
-    console = _console(FOLDED)
-    console.print(title, style="bold", highlight=False)
-    console.print(grid)
-    if note:
-        console.print(f"\n{note}", markup=False, highlight=False)
-
-
-def _console(width: int = 240) -> Console:
-    """Return the terminal, or a page of ``width`` columns where the output is none."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() else Console(width=width)
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ def part(name, size):
 
 
 def test_parts_are_kept_and_read_back_to_the_bit(tmp_path, monkeypatch):
-    monkeypatch.setattr("singular.analysis.studies.workshop._source", lambda module: "text")
+    monkeypatch.setattr("singular.analysis.studies.workshop._program", lambda: "text")
     CALLS.clear()
     told = []
     shop = Workshop(tmp_path, jobs=1, report=told.append)
@@ -33,7 +33,7 @@ def test_parts_are_kept_and_read_back_to_the_bit(tmp_path, monkeypatch):
     assert CALLS == [("a", 3), ("b", 7)] and "2 of 2 parts are there already" in told[-1]
     pd.testing.assert_frame_equal(first[0], part("a", 3), check_exact=True)
     pd.testing.assert_frame_equal(again[1], first[0], check_exact=True)
-    monkeypatch.setattr("singular.analysis.studies.workshop._source", lambda module: "other text")
+    monkeypatch.setattr("singular.analysis.studies.workshop._program", lambda: "other text")
     shop.parts(part, [("a", 3)])
     assert CALLS[-1] == ("a", 3) and len(CALLS) == 4
 
@@ -44,15 +44,20 @@ def test_every_study_can_be_loaded_and_has_its_name():
         load("two-well")
 
 
-@pytest.mark.parametrize("name", ["product", "line-and-dot", "reduced-rank-2-2-1-1"])
+@pytest.mark.parametrize(
+    "name", ["product", "line-and-dot", "reduced-rank-2-2-1-1", "reduced-rank-3-3-2-1", "squares-2-1"]
+)
 def test_equivalent_rows_have_the_same_shares_and_differences_of_nll(name):
-    problem = models.problem(name, n=40, seed=2)
+    problem = models.problem(name, n=5000, seed=2)
     small = equivalent_rows(problem)
-    full, few = (posteriors.quadrature(p, [0.3, 1.0]).frame for p in (problem, small))
+    full, few = (posteriors.quadrature(p, [0.0, 0.3, 1.0]).frame for p in (problem, small))
     for column in full:
         if column.startswith(("phase:", "variance")):
             np.testing.assert_allclose(few[column], full[column], rtol=1e-7, atol=1e-9)
-    assert small.n == 40 and len(small.kwargs["x"]) < 10
+    left_out = problem.kwargs["y"].size - small.kwargs["y"].size
+    constant = full["beta"] * 0.5 * left_out * np.log(2 * np.pi)
+    np.testing.assert_allclose(few["free_energy"] + constant, full["free_energy"], rtol=0, atol=1e-7)
+    assert small.n == 5000 and len(small.kwargs["x"]) < 10
     with pytest.raises(InputError, match="at least"):
         equivalent_rows(Problem.from_model(models.get("reduced-rank-2-2-1-1"), n=2))
 
