@@ -14,6 +14,8 @@ from singular.posteriors.ladder import wbic_beta
 COLUMNS = 3
 QUADRATIC = "linear-4"
 SHOWN_GAMMA = 1.0
+DARK = 0.7
+"""Relative distance from which a cell is too dark for black letters."""
 COLOURS = {
     "NUTS local": BLACK, "sgld": BLUE, "sgld-richardson": VERMILION, "psgld": ORANGE, "sghmc": GREEN, "sgnht": PURPLE,
     "mala": SKY, "underdamped": YELLOW,
@@ -64,7 +66,8 @@ def heat_picture(rows: pd.DataFrame) -> Figure:
         table = part.assign(relative=relative).pivot(index="gamma", columns="share", values="relative")
         image = panel.imshow(table, vmin=-1, vmax=1, cmap="RdBu_r", aspect="auto", origin="lower")
         for (i, j), value in np.ndenumerate(table.to_numpy()):
-            panel.text(j, i, "left" if np.isnan(value) else f"{value:+.0%}", ha="center", va="center", fontsize=7)
+            label, colour = "left" if np.isnan(value) else f"{value:+.0%}", "white" if abs(value) > DARK else BLACK
+            panel.text(j, i, label, ha="center", va="center", fontsize=7, color=colour)
         filled = table.to_numpy()
         if np.nanmin(filled) < 0 < np.nanmax(filled):
             panel.contour(np.ma.masked_invalid(filled), [0.0], colors=BLACK, linewidths=1.5)

@@ -1,12 +1,10 @@
-"""The score of a perfect submission is perfect, honest noise has its coverage, a bias is seen; bad rows are told."""
+"""The score of a perfect submission is perfect, honest noise has its coverage, a bias is seen."""
 
 from __future__ import annotations
 
 import functools
-import json
 import math
 import os
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -14,16 +12,14 @@ import pytest
 from scipy import stats
 
 from singular import models
-from singular.analysis import cases, exact_target, export, read_submissions, score, scoring
+from singular.analysis import cases, exact_target, export, score, scoring
 from singular.analysis.figures_score import score_figure
 from singular.analysis.score import LEVELS, by_family, by_problem, coverage, joined, scores
 from singular.analysis.score_table import notes, shown_score
 from singular.analysis.targets import LOCAL, TARGETS, ExactValue
 from singular.errors import InputError, StoreError
-from singular.posteriors import ladder
 
 HEADER = "problem,n,seed,target,value,error,method,gradients,gamma\n"
-ROW = "linear-2,50,0,wbic,75,0.1,,,\n"
 GAMMA = 2.0
 ROWS = 2000
 EXACT = 70.0
@@ -206,228 +202,6 @@ def test_the_picture_shows_a_row_of_panels_for_each_target():
     assert any(np.isclose(drawn, by_family(rows).query("family == 'all'")["coverage_50"].iloc[0]))
     assert cost.get_xscale() == "log"
     assert figure.axes[3].texts[0].get_text().startswith("no gradients told")
-
-
-# --- exact values ----------------------------------------------------------------------------------------------
-
-
-def test_exact_targets_of_linear_regression_are_gaussian_integrals():
-    """By the normal distribution of y, and of w given y at β."""
-    n = 40
-    problem = models.problem("linear-2", n=n, seed=3)
-    x, y = problem.kwargs["x"], problem.kwargs["y"]
-    beta = 1 / math.log(n)
-    evidence = stats.multivariate_normal(np.zeros(n), np.eye(n) + x @ x.T).logpdf(y)
-    best = np.linalg.lstsq(x, y)[0]
-    least = 0.5 * np.sum((y - x @ best) ** 2) + 0.5 * n * math.log(2 * math.pi)
-
-    def excess(precision, centre):
-        """E, Var of ½ (w − best)' X'X (w − best) under the prior N(centre, I/precision) times exp(−β …)."""
-        gram = x.T @ x
-        covariance = np.linalg.inv(beta * gram + precision * np.eye(2))
-        shift = covariance @ (beta * gram @ best + precision * centre) - best
-        both = gram @ covariance
-        mean = 0.5 * (np.trace(both) + shift @ gram @ shift)
-        return mean, 0.5 * np.trace(both @ both) + shift @ gram @ covariance @ gram @ shift
-
-    mean, variance = excess(1.0, np.zeros(2))
-    expected = {
-        "free_energy": -evidence,
-        "wbic": least + mean,
-        "effective_learning_coefficient": beta**2 * variance,
-        "excess_coefficient": beta * mean,
-        "learning_coefficient": Fraction(1),
-    }
-    for target, value in expected.items():
-        found = exact_target(problem, target)
-        assert float(found.value) == pytest.approx(float(value), rel=1e-8), target
-        assert found.error < 1e-8
-    assert isinstance(exact_target(problem, "learning_coefficient").value, Fraction)
-    local = exact_target(problem, LOCAL, GAMMA)
-    assert local.value == pytest.approx(beta * excess(GAMMA, best)[0], rel=1e-8)
-    assert local.route == "closed form: the loss is quadratic"
-
-
-def test_the_local_coefficient_of_two_parameters_is_a_grid():
-    """Against plain summation over a grid of other bounds."""
-    n = 30
-    problem = models.problem("product", n=n, seed=1)
-    x, y = problem.kwargs["x"], problem.kwargs["y"]
-    at = problem.reference.z
-    axis = np.linspace(-4, 4, 1501)
-    u, v = np.meshgrid(axis, axis, indexing="ij")
-    slope, power = (at[0] + u) * (at[1] + v), float(x @ x)
-    excess = 0.5 * power * (slope - at[0] * at[1]) ** 2 - (slope - at[0] * at[1]) * float(x @ (y - at[0] * at[1] * x))
-    weight = np.exp(-excess / math.log(n) - 0.5 * GAMMA * (u**2 + v**2))
-    found = exact_target(problem, LOCAL, GAMMA)
-    assert found.value == pytest.approx(float((weight * excess).sum() / weight.sum()) / math.log(n), abs=1e-4)
-    assert found.error < 1e-3
-
-
-def test_a_problem_made_anew_has_the_same_exact_values():
-    first, second = (exact_target(models.problem("tanh-1", n=30, seed=2), "excess_coefficient") for _ in range(2))
-    assert first == second
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("target", [LOCAL, "wbic"])
-def test_where_nothing_is_exact_a_long_ladder_stands_in_with_its_error(target):
-    """Three parameters, against a grid; the oracle of the second is taken away."""
-    import dataclasses
-
-    n = 20
-    problem = models.problem("reduced-rank-1-2-1-0", n=n, seed=4)
-    gamma = GAMMA if target == LOCAL else None
-    known = exact_target(problem, target).value if gamma is None else _three_parameter_grid(problem, GAMMA)
-    blind = problem.replace(model=dataclasses.replace(problem.model, integral=None))
-    asked = []
-
-    def sample(of):
-        asked.append(of)
-        return ladder(of, chains=4, draws=300, warmup=200, seed=3, progress=False)
-
-    found = exact_target(blind, target, gamma, sample=sample)
-    assert len(asked) == 1 and found.route.startswith("ladder of 4 × 300 draws")
-    assert 0 < found.error < (0.1 if target == LOCAL else 0.3)
-    assert abs(found.value - known) < 4 * found.error
-
-
-def _three_parameter_grid(problem, gamma: float) -> float:
-    n, at = problem.n, problem.reference.z
-    x, y = problem.kwargs["x"][:, 0], problem.kwargs["y"]
-    axis = np.linspace(-4.5, 4.5, 181) / math.sqrt(gamma)
-    a, b, c = np.meshgrid(axis, axis, axis, indexing="ij")
-    excess = 0.0
-    for step, own, column in ((b, at[1], y[:, 0]), (c, at[2], y[:, 1])):
-        slope, best = (at[0] + a) * (own + step), at[0] * own
-        excess = excess + 0.5 * (x @ x) * (slope - best) ** 2 - (slope - best) * (x @ (column - best * x))
-    weight = np.exp(-excess / math.log(n) - 0.5 * gamma * (a**2 + b**2 + c**2))
-    return float((weight * excess).sum() / weight.sum()) / math.log(n)
-
-
-@pytest.mark.parametrize(
-    ("name", "n", "target", "gamma", "says"),
-    [
-        ("tanh-2", 30, "wbicc", None, "target='wbicc' is not known; did you mean 'wbic'?"),
-        ("tanh-2", 2, "wbic", None, "n=2 must be at least 3"),
-        ("tanh-2", 30, LOCAL, None, "gamma=None: local_learning_coefficient needs a finite number above 0"),
-        ("tanh-2", 30, LOCAL, -1.0, "gamma=-1.0: local_learning_coefficient needs"),
-        ("tanh-2", 30, "wbic", 1.0, "gamma=1.0 is given for wbic"),
-        ("tanh-4-1", 30, "learning_coefficient", None, "λ of 'tanh-4-1' is not known"),
-    ],
-)
-def test_targets_that_cannot_be_had_are_refused(name, n, target, gamma, says):
-    with pytest.raises(InputError) as caught:
-        exact_target(models.problem(name, n=n), target, gamma)
-    assert says in str(caught.value)
-
-
-# --- reading ---------------------------------------------------------------------------------------------------
-
-
-def test_csv_and_json_say_the_same(tmp_path):
-    (tmp_path / "a.csv").write_text(
-        "\ufeffseed, n,problem,target,value,error,gamma,method\n"
-        "0,50.0, linear-2,local_learning_coefficient,0.9,,1e0,mine\n\n"
-        "1,5e1,linear-2,wbic,7e1,0.5,,\n",
-        encoding="utf-8",
-    )
-    rows = [
-        {"problem": "linear-2", "n": 50, "seed": 0, "target": LOCAL, "value": 0.9, "error": None, "gamma": 1,
-         "method": "mine"},
-        {"problem": "linear-2", "n": 50, "seed": 1, "target": "wbic", "value": 70, "error": "0.5", "gamma": ""},
-    ]  # fmt: skip
-    (tmp_path / "a.json").write_text(json.dumps(rows))
-    first, second = (read_submissions([tmp_path / f"a.{kind}"]) for kind in ("csv", "json"))
-    pd.testing.assert_frame_equal(first.drop(columns="source"), second.drop(columns="source"))
-    assert first["method"].tolist() == ["mine", "a"]
-    assert first["source"].tolist() == [f"{tmp_path}/a.csv, line 2", f"{tmp_path}/a.csv, line 4"]
-    assert second["source"].tolist() == [f"{tmp_path}/a.json, row 1", f"{tmp_path}/a.json, row 2"]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "a.csv: is empty; needed are the columns problem, n, seed, target, value, error"),
-        (" \n\n", "a.csv: is empty"),
-        (HEADER, "a.csv: has no rows"),
-        ("problem,n,seed\nlinear-2,50,0\n", "a.csv: lacks the columns target, value, error"),
-        ("a plain text\nof two lines\n", "a.csv: lacks the columns problem"),
-        ("n,n,problem,seed,target,value,error\n", "a.csv: column 'n' stands there twice"),
-        (HEADER.replace("gradients", "gradient") + ROW, "column='gradient' is not known; did you mean 'gradients'?"),
-        (HEADER + "linear-2,50,0\n", "a.csv, line 2: does not have the 9 cells of the header"),
-        (HEADER + ROW.strip() + ",1\n", "a.csv, line 2: does not have the 9 cells"),
-        (HEADER + 'linear-2,50,0,wbic,"75,0.1,,,\n', "a.csv, line"),
-        (HEADER + ROW + ROW.replace("linear-2", "linear2"), "line 3: problem='linear2' is not known; did you mean"),
-        (HEADER + ROW.replace("wbic", "WBIC"), "line 2: target='WBIC' is not known"),
-        (HEADER + ROW.replace("wbic", "lambda"), "Allowed: effective_learning_coefficient, excess_coefficient, free"),
-        (HEADER + ROW.replace("75", "nan"), "line 2: value='nan'; allowed is a finite number"),
-        (HEADER + ROW.replace("75", "inf"), "line 2: value='inf'; allowed is a finite number"),
-        (HEADER + ROW.replace("75", ""), "line 2: value is empty; allowed is a finite number"),
-        (HEADER + ROW.replace("75", "0.5±0.1"), "line 2: value='0.5±0.1'; allowed is a finite number"),
-        (HEADER + ROW.replace("0.1", "-0.1"), "error='-0.1'; allowed is a finite number of at least 0, or nothing"),
-        (HEADER + ROW.replace("0.1", "nan"), "error='nan'; allowed is a finite number of at least 0, or nothing"),
-        (HEADER + ROW.replace("50", "50.5"), "n='50.5'; allowed is a whole number from 3"),
-        (HEADER + ROW.replace("50", "2"), "n='2'; allowed is a whole number from 3"),
-        (HEADER + ROW.replace("50", ""), "n=None; allowed is a whole number from 3"),
-        (HEADER + ROW.replace("50", "1e99"), "n='1e99'; allowed is a whole number from 3"),
-        (HEADER + ROW.replace(",0,", ",-1,"), "seed='-1'; allowed is a whole number from 0"),
-        (HEADER + ROW.replace("0.1,,,", "0.1,,-5,"), "gradients='-5'; allowed is"),
-        (HEADER + ROW.replace("0.1,,,", "0.1,,,1"), "line 2: gamma=1.0 is given for wbic"),
-        (HEADER + ROW.replace("wbic", LOCAL), "line 2: gamma=None: local_learning_coefficient needs"),
-        (HEADER + ROW.replace("wbic", LOCAL).replace("0.1,,,", "0.1,,,0"), "line 2: gamma=0.0: local_learning"),
-        (HEADER + ROW.replace("0.1,,", "0.1,singular,"), "method='singular' is the name of our own estimates"),
-        (HEADER + ROW.replace("linear-2", "galaxies-3"), "allowed for the real data of 'galaxies-3' is n=82, seed=0"),
-        (HEADER + ROW + ROW, "a.csv, line 3: problem=linear-2, n=50, seed=0, target=wbic, method=a stands in"),
-    ],
-)  # fmt: skip
-def test_bad_rows_are_told_with_file_and_row(text, says, tmp_path):
-    path = tmp_path / "a.csv"
-    path.write_text(text)
-    with pytest.raises((InputError, StoreError)) as caught:
-        read_submissions([path])
-    assert says in str(caught.value) and str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("{", "a.json: is no JSON"),
-        ("[]", "a.json: has no rows"),
-        ('{"problem": "linear-2"}', "a.json: holds one dict; allowed is a list of objects"),
-        ("[1]", "a.json, row 1: is 1; allowed is an object"),
-        ('[{"problem": "linear-2"}]', "a.json, row 1: lacks n, seed, target, value, error"),
-        ('[{"problem": 3, "n": 50, "seed": 0, "target": "wbic", "value": 1, "error": 1}]', "problem=3; allowed is a"),
-        ('[{"problem": "tanh-2", "n": 50, "seed": 0, "target": "wbic", "value": NaN, "error": 1}]', "value=nan; allo"),
-        ('[{"problem": "tanh-2", "n": 50, "seed": 0, "target": "wbic", "value": true, "error": 1}]', "value=True; all"),
-        ('[{"problem": "tanh-2", "n": [], "seed": 0, "target": "wbic", "value": 1, "error": 1}]', "n=[]; allowed is"),
-    ],
-)
-def test_bad_json_is_told_too(text, says, tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text(text)
-    with pytest.raises((InputError, StoreError)) as caught:
-        read_submissions([path])
-    assert says in str(caught.value)
-
-
-def test_foreign_and_missing_files_are_told(tmp_path):
-    (tmp_path / "a.csv").write_bytes(b"\x89PNG\xff\xfe\x00")
-    for path, says in (("a.csv", "is no text"), ("missing.csv", "cannot be read"), (".", "cannot be read")):
-        with pytest.raises(StoreError, match=says):
-            read_submissions([tmp_path / path])
-    with pytest.raises(InputError, match="at least one file"):
-        read_submissions([])
-
-
-def test_the_same_number_in_two_files_is_told(tmp_path):
-    for place in ("x", "y"):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "a.csv").write_text(HEADER + ROW)
-    with pytest.raises(InputError, match=r"y/a.csv, line 2: .* stands in .*x/a.csv, line 2 already"):
-        read_submissions([tmp_path / "x" / "a.csv", tmp_path / "y" / "a.csv"])
-    (tmp_path / "y" / "a.csv").rename(tmp_path / "b.csv")  # another method by its file's name
-    assert read_submissions([tmp_path / "x" / "a.csv", tmp_path / "b.csv"])["method"].tolist() == ["a", "b"]
 
 
 # --- the whole -------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 """The workshop keeps what is done and takes it again; the two studies of wells and lines at a tiny size."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +115,11 @@ def test_the_command_lists_and_refuses():
     assert wrong.exit_code == 2 and "study='nothing'" in wrong.output
     both = run.invoke(app, ["study", "two-wells", "--draws", "9"])
     assert both.exit_code == 2 and "main job alone" in both.output
+
+
+def test_one_target_makes_every_study():
+    root = Path(__file__).resolve().parents[3]
+    listed = re.search(r"for name in ([a-z -]+); do", (root / "Makefile").read_text(encoding="utf-8"))
+    assert listed and sorted(listed[1].split()) == sorted(QUESTIONS)
+    for name in QUESTIONS:
+        assert all((root / "docs" / "studies" / f"{name}.{kind}").exists() for kind in ("md", "png", "csv"))
