@@ -90,9 +90,10 @@ def test_a_filter_that_nothing_passes_says_so():
 def test_the_catalogue_takes_one_line_a_model_on_a_terminal(width, monkeypatch):
     from rich.console import Console
 
-    from singular import cli
+    from singular import cli, printing
 
-    monkeypatch.setattr(cli, "_console", lambda *_: Console(width=width))
+    for module in (cli, printing):
+        monkeypatch.setattr(module, "console", lambda *_: Console(width=width))
     lines = run("models").stdout.splitlines()
     rows = json.loads(run("models", "--json").stdout)
     assert max(map(len, lines)) <= width
