@@ -8,7 +8,7 @@ P^(1/2) C P^(1/2) and no preconditioner, and in the eigenvectors of the former e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -228,7 +228,7 @@ def natural_gradient_sgd(
         noise_level=level,
     )
     temperature = natural_gradient_temperature(level, step_size, batch_size=batch_size, n=n, momentum=momentum)
-    return SGDLaw(**{**law.__dict__, "temperature": temperature, "excess_coefficient": law.excess / temperature})
+    return replace(law, temperature=temperature, excess_coefficient=law.excess / temperature)
 
 
 def natural_gradient_temperature(
