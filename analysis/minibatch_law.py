@@ -42,7 +42,7 @@ def minibatch_regression(
     step_size : float
         η > 0.
     batch_size : int
-        B ≤ n.
+        B; at most n without replacement.
     replacement : bool
         With, or a fresh subset each step without; epochs of reshuffled data are another law.
     momentum : float
@@ -78,8 +78,6 @@ def minibatch_regression(
     eta = number("step_size", step_size)
     mu = number("momentum", momentum, zero=True, most=1.0)
     rho = batch_factor(batch_size, None if replacement else len(data.z))
-    if not replacement or batch_size <= len(data.z):
-        batch_factor(batch_size, len(data.z))
     squares, single = data.operators(eta, rho, mu)
     rank, size = data.z.shape[1], single.shape[0]
     if steps is None:

@@ -156,7 +156,7 @@ def _after(steps, h, level, eta, rho, mu, mean, covariance) -> tuple[np.ndarray,
         new_vv = mu**2 * vv - eta * mu * (h[:, None] * wv + (h[:, None] * wv).T) + eta**2 * (outer * ww + noise)
         w_new_v = mu * wv - eta * ww * h
         wv = w_new_v + new_vv
-        ww = ww + w_new_v + w_new_v.T + new_vv
+        ww = ww + w_new_v + w_new_v.T + 0.5 * (new_vv + new_vv.T)  # rounding that is not symmetric would grow
         vv = new_vv
         velocity = mu * velocity - eta * h * mean
         mean = mean + velocity
