@@ -51,7 +51,7 @@ def balance_after(balance: ArrayLike, pulls: ArrayLike, step_size: float) -> np.
 
 
 def balance_rate(step_size: float, batch_size: int, mean_square_product: float = 0.0) -> float:
-    """Return −η² E[s²] = −η² (1/B + (1 + 2/B) E[(w1 w2)²]), the change of log |w1² − w2²| a step, up to O(η⁴).
+    """Return −η² E[s²] = −η² (1/B + (1 + 2/B) E[(w1 w2)²]), the change of log |w1² − w2²| a step where ηs ≪ 1.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def square_model_law(
 
     References
     ----------
-    Stationary solution with no current, Gardiner (2009), Stochastic Methods, section 5.3.
+    Stationary solution with no current, Gardiner (2009), Stochastic Methods, chapter 5.
 
     Examples
     --------

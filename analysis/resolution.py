@@ -21,6 +21,7 @@ from singular.analysis.early_stopping import (
 from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent, gradient_flow
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
+from singular.analysis.reshuffled_law import reshuffled_sgd
 from singular.analysis.sgd_law import (
     SGDLaw,
     additive_sgd,
@@ -70,6 +71,7 @@ __all__ = [
     "natural_gradient_temperature",
     "product_flow_loss",
     "product_flow_loss_at",
+    "reshuffled_sgd",
     "ridge_shares",
     "square_model_law",
     "streaming_largest_step",

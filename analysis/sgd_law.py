@@ -18,6 +18,7 @@ from singular.analysis.linear_recursion import moments_after, stationary_moments
 from singular.analysis.starts import Start
 from singular.errors import InputError, whole
 
+NO_NOISE = "no noise: there is no temperature, and no coefficient"
 WANDERS = "flat directions wander: their variance grows without limit and is left out of the covariance"
 SAME = 1e-9
 
@@ -171,6 +172,8 @@ def additive_sgd(
     w_mean, w_covariance = to_w @ mean, to_w @ covariance @ to_w.T
     excess = float(0.5 * np.sum(h_matrix * w_covariance) + 0.5 * w_mean @ h_matrix @ w_mean)
     temperature = eta * level * rho / (2 * (1 - mu))
+    if temperature == 0:
+        flags = (*flags, NO_NOISE)
     return SGDLaw(
         mean=w_mean,
         covariance=w_covariance,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from singular.analysis.law_inputs import axes_of, batch_factor, number, semidefinite, spectrum_of
-from singular.analysis.sgd_law import SGDLaw
+from singular.analysis.sgd_law import NO_NOISE, SGDLaw
 from singular.analysis.starts import Start
 from singular.errors import InputError, whole
 
@@ -133,6 +133,7 @@ def moments_law(hessian: np.ndarray, mean: np.ndarray, covariance: np.ndarray, t
         gibbs_temperature=shared,
         gibbs_departure=float(np.abs(energies / shared - np.eye(len(energies))).max()) if shared > 0 else np.nan,
         is_gibbs=False,
+        flags=() if temperature > 0 else (NO_NOISE,),
     )
 
 

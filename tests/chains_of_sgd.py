@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 SIGMAS = 4.0
+ROUNDING = 1e-13
+"""Standard errors below that, of numbers of order 1, are rounding: a quantity without spread."""
 
 
 def run(
@@ -31,7 +33,7 @@ def run(
 def scores(values: np.ndarray, exact: np.ndarray | float) -> np.ndarray:
     """Return how many standard errors the mean over chains, the first axis, is from the exact value."""
     error = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    return (values.mean(axis=0) - exact) / error
+    return (values.mean(axis=0) - exact) / np.maximum(error, ROUNDING)
 
 
 def assert_agrees(values: np.ndarray, exact: np.ndarray | float, within: float | None = None) -> None:

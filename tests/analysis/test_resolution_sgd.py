@@ -14,6 +14,7 @@ from singular.analysis.resolution import (
     learned_directions,
     natural_gradient_sgd,
     natural_gradient_temperature,
+    reshuffled_sgd,
     tempered_quadratic,
 )
 from singular.errors import InputError
@@ -232,6 +233,71 @@ def test_natural_gradient_is_gibbs_exactly_at_any_step(eta, momentum):
     if momentum == 0:
         assert law.temperature == pytest.approx(eta * 0.4 / (3 * (2 - eta)), rel=1e-14)
     assert law.temperature == natural_gradient_temperature(0.4, eta, batch_size=3, momentum=momentum)
+
+
+@pytest.mark.parametrize(
+    ("eta", "batch", "momentum"), [(0.1, 1, 0.0), (0.6, 4, 0.0), (1.5, 2, 0.0), (0.3, 8, 0.5), (0.1, 1, 0.9)]
+)
+def test_natural_gradient_is_that_of_chains(eta, batch, momentum):
+    law = natural_gradient_sgd(FULL_H, 0.4, eta, batch_size=batch, momentum=momentum)
+    gradient = gradients(np.random.default_rng(8), FULL_H, 0.4 * FULL_H, batch, preconditioner=np.linalg.inv(FULL_H))
+    look, exact = excess_and_moments(FULL_H, law)
+    burn_in = int(10 / eta)
+    values = run(gradient, np.zeros((CHAINS, 3)), eta, burn_in + 100, momentum, look, burn_in)
+    assert_agrees(values, exact)
+    assert_agrees(values[:, 0] / law.temperature, 1.5, within=0.01)
+
+
+RESHUFFLED = [
+    (FULL_H, FULL_C, 0.2, 1, 6),
+    (FULL_H, FULL_C, 0.5, 2, 6),
+    (H, H, 0.3, 3, 9),
+    (H, 1.0, 0.1, 1, 5),
+    ([1.0, 0.3, 0.0], 1.0, 0.4, 2, 8),
+    (FULL_H, FULL_C, 0.9, 4, 8),
+]
+
+
+@pytest.mark.parametrize(("hessian", "noise", "eta", "batch", "n"), RESHUFFLED)
+def test_reshuffled_epochs_are_those_of_chains(hessian, noise, eta, batch, n):
+    rng, dim, count = np.random.default_rng(9), len(hessian), 4000
+    matrix, c = as_matrix(hessian, dim), as_matrix(noise, dim)
+    values, axes = np.linalg.eigh(c)
+    table = np.linalg.qr(np.column_stack([np.ones(n), rng.standard_normal((n, dim))]))[0][:, 1:] * np.sqrt(n)
+    table = table @ (axes * np.sqrt(np.maximum(values, 0))).T
+    w = np.zeros((count, dim))
+    slowest = np.linalg.eigvalsh(matrix)
+    epochs = int(3 / (eta * slowest[slowest > 1e-9].min() * (n // batch))) + 10
+    totals = np.zeros((n // batch, count, 1 + dim * dim))
+    for epoch in range(epochs + 20):
+        order = np.argsort(rng.random((count, n)), axis=1)
+        for k in range(n // batch):
+            chosen = order[:, k * batch : (k + 1) * batch]
+            w = w - eta * (w @ matrix + table[chosen].mean(axis=1))
+            if epoch >= epochs:
+                excess = 0.5 * np.sum(w @ matrix * w, axis=1)
+                squares = second_moments(w).reshape(count, -1)
+                totals[k] += np.column_stack([excess, squares]) / 20
+    for k in range(n // batch):
+        law = reshuffled_sgd(matrix, c, eta, batch_size=batch, n=n, position=k + 1)
+        assert_agrees(totals[k], np.concatenate([[law.excess], law.covariance.ravel()]))
+        assert_agrees(totals[k][:, 0], law.excess, within=0.02)
+    mean = reshuffled_sgd(matrix, c, eta, batch_size=batch, n=n)
+    assert_agrees(totals.mean(axis=0)[:, 0], mean.excess, within=0.02)
+
+
+def test_reshuffling_cools_and_leaves_flat_directions_where_they_were():
+    cold = [reshuffled_sgd(H, 1.0, eta, batch_size=2, n=10).excess_coefficient for eta in (0.1, 0.01, 0.001)]
+    assert cold[2] < 0.02 and cold[1] / cold[2] == pytest.approx(10, rel=0.1)
+    assert additive_sgd(H, 1.0, 0.001, batch_size=2, n=10).excess_coefficient == pytest.approx(2.0, rel=1e-2)
+    end = reshuffled_sgd([1.0, 0.0], 1.0, 0.3, batch_size=1, n=7, position=7)
+    assert abs(end.covariance[1, 1]) < 1e-14
+    # epochs of one batch have no noise; two halves are opposite
+    assert abs(reshuffled_sgd(H, 1.0, 0.3, batch_size=6, n=6).excess) < 1e-15
+    with pytest.raises(InputError, match="divisors"):
+        reshuffled_sgd(H, 1.0, 0.3, batch_size=4, n=6)
+    with pytest.raises(InputError, match="position"):
+        reshuffled_sgd(H, 1.0, 0.3, batch_size=3, n=6, position=3)
 
 
 @pytest.mark.parametrize(

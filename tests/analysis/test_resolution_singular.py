@@ -1,5 +1,7 @@
 """Flows on singular losses solved numerically, and SGD at singular optima step by step."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.integrate import quad, solve_ivp
@@ -40,7 +42,7 @@ def test_monomial_loss_is_that_of_draws_and_its_exponent_a_slope(degree, time, s
     """The draws are carried by many small steps of the flow, each by the midpoint rule."""
     x = scale * np.random.default_rng(0).standard_normal(DRAWS)
     grid = np.concatenate([[0.0], time * np.geomspace(1e-6, 1, 600)])
-    for before, after in zip(grid[:-1], grid[1:], strict=True):
+    for before, after in itertools.pairwise(grid):
         # in log |x|, where the flow is never stiff: d log|x|/ds = −D |x|^(D−2)
         half = x * np.exp(-0.5 * (after - before) * degree * np.abs(x) ** (degree - 2))
         x = x * np.exp(-(after - before) * degree * np.abs(half) ** (degree - 2))
