@@ -54,7 +54,7 @@ def reshuffled_sgd(
 
     References
     ----------
-    Kühn and Rosenow (2023), arXiv:2306.05300, to leading orders; the sums here are exact.
+    Kühn and Rosenow (2023), arXiv:2306.05300: the same anticorrelation, with momentum.
 
     Examples
     --------

@@ -1,8 +1,9 @@
 """Exact laws of what posteriors, gradient descent and SGD see of a loss, on one axis of temperature.
 
 `tempered_quadratic` is Bayes at T = 1/(nβ); `gradient_descent`, `gradient_flow` and early stopping lie at T = 1/(ηN)
-(with a unit prior precision); `additive_sgd` with isotropic noise at T = ησ²/(2B(1−μ)). `streaming_sgd`,
-`minibatch_regression` and `square_model_law` are laws of a model's own noise, which is not isotropic: departures.
+(with a unit prior precision); `additive_sgd` with isotropic noise at T = ησ²/(2B(1−μ)). Departures from the axis, each
+with its own law: `streaming_sgd`, `minibatch_regression` and `square_model_law`, a model's own noise, which is not
+isotropic; `reshuffled_sgd`, whose steps are not independent.
 
 Two opposite things have been called the effective parameters of early stopping. `learned_directions` grow with N from 0
 to the rank; `DescentLaw.pushforward_coefficient`, the learning coefficient with the law of the trained parameters as

@@ -6,6 +6,8 @@ moments. It grows with the loss, so that the step has a lower limit than the cur
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
@@ -61,7 +63,7 @@ def streaming_sgd(
     References
     ----------
     Second-moment recursion of least-mean-squares filters with Gaussian inputs: Feuer and Weinstein (1985), IEEE Trans.
-    Acoust. Speech Signal Process. 33, 222-230.
+    Acoust. Speech Signal Process. 33, 222-230, for B = 1 without momentum.
 
     Examples
     --------
@@ -113,7 +115,8 @@ def streaming_largest_step(curvatures: ArrayLike, batch_size: int = 1, momentum:
     top = 2 * (1 + mu) / h.max()
     # y_i < 1 for the greatest curvature: ηh (ρ (1+μ)/(1−μ) + 1) < 2(1+μ)
     edge = top / (1 + rho * (1 + mu) / (1 - mu))
-    return float(brentq(lambda eta: 1 - 1 / _feedback(h, eta, rho, mu)[0].sum(), 1e-9 * edge, edge * (1 - 1e-13)))
+    found: Any = brentq(lambda eta: 1 - 1 / _feedback(h, eta, rho, mu)[0].sum(), 1e-9 * edge, edge * (1 - 1e-13))
+    return float(found)
 
 
 def moments_law(hessian: np.ndarray, mean: np.ndarray, covariance: np.ndarray, temperature: float) -> SGDLaw:
