@@ -145,17 +145,16 @@ def _temperatures(attrs, spectrum: Spectrum, excess, arm, noise) -> EffectiveTem
     by_loss = _mean(2 * excess / spectrum.rank, "equipartition", [*common, *_harmonic_flags(excess, energies)])
     by_noise = _mean(squares.mean(axis=-1), "gradient noise", common)
     at_step = _mean((factor * squares).mean(axis=-1), "gradient noise at a finite step", common)
+    departure = difference(by_loss, at_step)
     if math.isnan(rate):
         late = [note]
     else:
-        late = [*_uneven_flags(directions)]
+        late = _uneven_flags(directions)
         step_error = by_loss.value * abs(1 - by_noise.value / at_step.value)
         by_loss = dataclasses.replace(by_loss, discretisation_error=step_error)
         if step_error > by_loss.mcse:
             more = f"a finite step makes the excess {at_step.value / by_noise.value - 1:.2g} of itself larger"
             by_loss = dataclasses.replace(by_loss, flags=(*by_loss.flags, more))
-    departure = difference(by_loss, at_step)
-    departure = dataclasses.replace(departure, discretisation_error=0.0)
     if abs(departure.value) > ROUTES_DIFFER * departure.mcse:
         late.append(
             f"the routes differ: {by_loss.value:.4g} by the loss, {at_step.value:.4g} expected of the noise, "
