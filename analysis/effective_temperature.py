@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jax
 import numpy as np
 import pandas as pd
 
-from singular.analysis.estimate import Estimate, difference, estimate
+from singular.analysis.estimate import Estimate
 from singular.analysis.fisher import hessian
 from singular.analysis.spectrum import Spectrum, spectrum_of_matrix
-from singular.analysis.thresholds import FALSE_ALARM, ROUTES_DIFFER
-from singular.analysis.trust import monte_carlo_error
+from singular.analysis.thresholds import FALSE_ALARM, INDEPENDENT_RUNS, ROUTES_DIFFER
+from singular.analysis.trust import monte_carlo_error, trust_flags
 from singular.errors import InputError, whole
+from singular.models.density import compiled
 from singular.posteriors.ensemble import ensemble_points
+from singular.posteriors.precision import x64
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 TARGET = "temperature of the mean loss, nats per observation"
 HAVE_ONE = ("sgd", "momentum")
 """Optimisers whose noise has a temperature."""
+NEWTON_STEPS = 8
+NEWTON_CUT = 1e-6
+"""Share of the largest curvature below which a Newton step leaves a direction alone."""
 LEAST = 4
 """Records of a run from which its autocorrelation is read off; with fewer only the runs count as independent."""
 
@@ -84,7 +91,8 @@ def effective_temperature(ensemble: xr.DataTree, problem: Problem, burn_in: int 
     Returns
     -------
     EffectiveTemperature
-        Errors are over runs and, by the effective sample size of the series, over steps. Runs that left for infinity
+        Errors are over runs, which are independent, if there are more than 100, else by the effective sample size of
+        the series too. Runs that left for infinity
         are not in the means, and flagged. Where the optimiser has no temperature of its noise (Adam) ``noise`` is NaN.
 
     Raises
@@ -105,8 +113,8 @@ def effective_temperature(ensemble: xr.DataTree, problem: Problem, burn_in: int 
     >>> runs = posteriors.sgd(problem, learning_rate=0.1, noise="isotropic", sigma=0.5, runs=200, steps=400,
     ...     keep=range(200, 401, 20))
     >>> found = effective_temperature(runs, problem)
-    >>> runs.attrs["temperature"], found.equipartition.flags
-    (0.0125, ())
+    >>> runs.attrs["temperature"], found.noise.flags, found.equipartition.flags
+    (0.0125, (), ('a finite step makes the excess 0.051 of itself larger',))
     >>> abs(found.noise.value - 0.0125) < 4 * found.noise.mcse
     True
     """
@@ -122,7 +130,7 @@ def effective_temperature(ensemble: xr.DataTree, problem: Problem, burn_in: int 
             f"burn_in={burn_in!r} leaves {int(late.sum())} records of {int(stayed.sum())} runs that have not left for "
             f"infinity; allowed is what leaves at least {LEAST} records, or as many runs"
         )
-    reference = problem.reference.z
+    reference = _minimum(problem)
     spectrum = spectrum_of_matrix(hessian(problem, reference))
     if spectrum.rank == 0:
         raise InputError(f"problem={problem.name!r}: the Hessian at the reference vanishes, no direction holds energy")
@@ -145,7 +153,10 @@ def _temperatures(attrs, spectrum: Spectrum, excess, arm, noise) -> EffectiveTem
     by_loss = _mean(2 * excess / spectrum.rank, "equipartition", [*common, *_harmonic_flags(excess, energies)])
     by_noise = _mean(squares.mean(axis=-1), "gradient noise", common)
     at_step = _mean((factor * squares).mean(axis=-1), "gradient noise at a finite step", common)
-    departure = difference(by_loss, at_step)
+    gap = 2 * excess / spectrum.rank - (factor * squares).mean(axis=-1)
+    departure = _mean(
+        gap, "equipartition minus gradient noise at a finite step", by_loss.flags, f"error of the {TARGET}"
+    )
     if math.isnan(rate):
         late = [note]
     else:
@@ -166,16 +177,39 @@ def _temperatures(attrs, spectrum: Spectrum, excess, arm, noise) -> EffectiveTem
     return EffectiveTemperature(first, second, third, directions)
 
 
-def _mean(series: np.ndarray, method: str, flags) -> Estimate:
+def _mean(series: np.ndarray, method: str, flags: Iterable[str], target: str = TARGET) -> Estimate:
     """Return the mean of a series (run, step) with its error."""
-    if series.shape[1] < LEAST:  # runs are independent: let each be a draw
-        series = series.mean(axis=1)[None]
-    value = float(series.mean())
-    return estimate(value, series - value, target=TARGET, method=method, flags=flags)
+    value, error = float(series.mean()), _error(series)
+    looked_at = series.mean(axis=1)[None] if _runs_alone(series) else series
+    every = tuple(dict.fromkeys((*flags, *trust_flags(looked_at - value, error))))
+    return Estimate(value, error, target, method, flags=every, influence=series - value)
 
 
 def _error(series: np.ndarray) -> float:
-    return monte_carlo_error(series if series.shape[1] >= LEAST else series.mean(axis=1)[None])
+    """Return the standard error of the mean: of independent runs if they are many, else by autocorrelations too."""
+    if _runs_alone(series):
+        return float(np.std(series.mean(axis=1), ddof=1)) / math.sqrt(len(series))
+    return monte_carlo_error(series)
+
+
+def _runs_alone(series: np.ndarray) -> bool:
+    return len(series) > INDEPENDENT_RUNS or series.shape[1] < LEAST
+
+
+def _minimum(problem: Problem) -> np.ndarray:
+    """Return the reference by Newton steps as exact as rounding allows: off it a flat direction seems to be curved."""
+    z = problem.reference.z
+    with x64():
+        slope = compiled("nll slope", lambda split: jax.grad(lambda v: split(v)[1]), problem.parts.split)
+        gradient = np.asarray(slope(z)) / problem.n
+        for _ in range(NEWTON_STEPS):
+            curved = hessian(problem, z)
+            next_z = z - np.linalg.pinv(curved, rcond=NEWTON_CUT, hermitian=True) @ gradient
+            next_gradient = np.asarray(slope(next_z)) / problem.n
+            if not np.linalg.norm(next_gradient) < np.linalg.norm(gradient):
+                break
+            z, gradient = next_z, next_gradient
+    return z
 
 
 def _step_factor(rate: float, momentum: float, curvature: np.ndarray) -> np.ndarray:

@@ -153,3 +153,5 @@ UNABLE = "unable to extrapolate"
 ROUTES_DIFFER = 4.0
 """Joint errors by which two routes to a temperature, two halves of the runs, or a loss and its second-order expansion
 must differ for a flag (chance 6e-5)."""
+INDEPENDENT_RUNS = 100
+"""Runs above which the spread of their means is the error, known to 1/√200 or 7 %, whatever the autocorrelations."""

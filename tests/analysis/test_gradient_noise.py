@@ -182,11 +182,12 @@ def test_minibatches_agree_by_both_routes_and_have_no_one_temperature(problem, l
     assert any("no one temperature: the energies" in flag for flag in found.equipartition.flags)
 
 
-def test_errors_cover_as_they_should(problem, linear):
+@pytest.mark.parametrize("runs", [20, 120])
+def test_errors_cover_as_they_should(problem, linear, runs):
     """Forty ensembles: the departures in their own errors have mean square 1."""
     ratios = []
-    settings = {"learning_rate": 0.2, "noise": "isotropic", "start": linear[1], "runs": 20}
-    settings |= {"steps": 360, "keep": range(60, 361, 4)}
+    settings = {"learning_rate": 0.2, "noise": "isotropic", "start": linear[1], "runs": runs}
+    settings |= {"steps": 360, "keep": range(60, 361, 4)} if runs < 100 else {"steps": 100, "keep": range(60, 101, 4)}
     h = np.linalg.eigvalsh(linear[0])
     exact = 0.1 * np.mean(1 / (1 - 0.2 * h / 2))
     for seed in range(40):
@@ -209,7 +210,7 @@ def test_few_records_leave_the_runs(problem, linear):
     found = effective_temperature(runs, problem)
     factor = np.mean(1 / (1 - 0.2 * np.linalg.eigvalsh(linear[0]) / 2))
     assert abs(found.equipartition.value - 0.1 * factor) < 4 * found.equipartition.mcse
-    assert found.equipartition.mcse == pytest.approx(0.1 * factor / math.sqrt(3000), rel=0.25)
+    assert found.equipartition.mcse == pytest.approx(0.1 * factor / math.sqrt(3000), rel=0.15)
     assert any("1 records a run" in flag for flag in found.equipartition.flags)
 
 
@@ -233,6 +234,17 @@ def test_a_quartic_is_no_quadratic():
     found = effective_temperature(runs, quartic)
     assert any("not quadratic" in flag for flag in found.equipartition.flags)
     assert abs(found.noise.value - 0.01) < 4 * found.noise.mcse
+
+
+def test_a_direction_that_is_flat_holds_no_energy():
+    """y = ab x + noise: H at a maximum-likelihood point has rank 1, to be told from what an optimiser leaves of it."""
+    product = models.problem("product", n=50)
+    start = np.array([1.0, product.reference.z.prod()])
+    runs = posteriors.sgd(product, learning_rate=0.01, noise="isotropic", sigma=0.1, start=start, **SETTLED)
+    found = effective_temperature(runs, product)
+    assert len(found.directions) == 1
+    assert abs(found.noise.value - 0.01 * 0.1**2 / 2) < 4 * found.noise.mcse
+    assert any("not quadratic" in flag for flag in found.equipartition.flags)
 
 
 def test_weight_decay_is_told(problem):
