@@ -1,8 +1,8 @@
-"""The volume about a minimum in which the loss stays low, along rays from the minimum.
+"""The volume in a ball about a minimum where the loss stays within ε of the minimum's, by multilevel splitting.
 
-In coordinates w = w* + A y the star-shaped part of {L(w) − L(w*) < ε, |w − w*| < r} that is seen from w* has the volume
-|A| V_d E R(u)^d: V_d is that of the unit ball, u uniform on the sphere, and R(u) the length along u at which the loss
-first reaches ε or the ball ends. Any A will do; the closer A makes the set to a ball, the smaller is the error.
+Particles uniform in the ball are confined to {L(w) − L(w*) < ε} for a falling sequence of ε, each of which half of
+them survive: those outside are replaced by copies of those inside, and all are then moved by Markov steps that keep the
+uniform distribution on what is left. The product of the shares that survive is the volume over that of the ball.
 """
 
 from __future__ import annotations
@@ -15,27 +15,25 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import logsumexp
 
-from singular.analysis.estimate import Estimate, estimate
+from singular.analysis.estimate import Estimate
 from singular.analysis.fisher import point_of
-from singular.errors import InputError, whole
+from singular.analysis.moves import KINDS, SCALES, propose, table_of
+from singular.analysis.thresholds import FEW_REPLICATES, MAXIMUM_SPREAD, MINIMUM_MOVED
+from singular.errors import InputError, SamplingError, whole
 from singular.models.density import compiled
 from singular.posteriors.precision import keep_compiled_programs, x64
 
 if TYPE_CHECKING:
     from singular.models.problem import Problem
 
-GROUPS = 4
-"""Batches of rays, in the place of chains."""
-SHORTEST, GROWTH, LOOKS = 0.2, 1.15, 36
-"""Along a ray the loss is looked at from this multiple of the length that the curvature predicts, at lengths that grow
-by this factor, so many of them: up to 27 times the predicted length; halved, so often, is the interval of the exit."""
-HALVINGS = 12
-MOST_UNENDED = 0.001
-"""Share of the volume along rays that had not ended where the looks did, from which it is flagged."""
+MOST_LEVELS = 400
+"""Each halves the volume: shares of the ball down to e^−277 can be measured."""
 LOWER = 1e-3
-"""Share of rays that meet a loss below that of the centre by more than this share of ε, from which it is flagged."""
+"""A particle this share of ε below the centre has found a lower loss and not rounding."""
+MOST_LOWER = 0.01
+"""Share of the particles that have, from which the centre is told to be no minimum within the ball."""
 
 
 def ball_volume(
@@ -43,13 +41,15 @@ def ball_volume(
     centre: Mapping[str, Any] | np.ndarray,
     epsilons: Sequence[float],
     radius: float,
-    rays: int = 2000,
+    particles: int = 160,
+    replicates: int = FEW_REPLICATES,
+    sweeps: int = 8,
     seed: int = 0,
 ) -> list[Estimate]:
     """Estimate the log of the share of a ball about a minimum in which the loss stays within ε of it.
 
-    The set is {w : |w − w*| < r and L_n < L_n(w*) + ε all the way from w* straight to w}, L_n = nL_n/n, in the flat
-    unconstrained coordinates. Other valleys in the ball, and what can only be reached round a bend, are not in it.
+    The set is {w : |w − w*| < r, L_n(w) < L_n(w*) + ε} with L_n the nll over n, in the flat unconstrained coordinates:
+    other valleys in the ball are in it, as far as they are as low.
 
     Parameters
     ----------
@@ -60,34 +60,40 @@ def ball_volume(
         ε > 0, nats an observation.
     radius : float
         r > 0.
-    rays : int
-        Directions, of which each is taken both ways; a multiple of 4, at least 64.
+    particles : int
+        Of a replicate, an even number of at least 64. Levels are set by the particles themselves, which biases the
+        share by the order of one over their number.
+    replicates : int
+        Independent runs, at least 2: their spread is the error.
+    sweeps : int
+        Moves of each particle at each level.
     seed : int
 
     Returns
     -------
     list of Estimate
-        One for each ε: log (volume of the set / volume of the ball), nats. ``mcse`` is over the rays. The share is
-        an unbiased estimate and its log is low by half the square of the error. Flagged is a heavy tail of the
-        weights R^d, a loss below that of the centre, and rays that were not followed to the end of the set. An exit
-        narrower than the looks along a ray (15 % of its length) would be missed.
+        One for each ε, in the order given: log (volume of the set / volume of the ball), nats, from one and the same
+        runs. ``mcse`` is that of the log of the mean share over replicates. Flagged are few replicates or such that
+        differ, moves that are hardly accepted, and particles that have found a lower loss than the centre's.
 
     Raises
     ------
     InputError
-        If an argument is out of its range, the centre is no point of the problem or has no finite loss or Hessian.
+        If an argument is out of its range, or the centre is no point of the problem or has no finite loss.
+    SamplingError
+        If an ε is not reached within `MOST_LEVELS` levels.
 
     References
     ----------
-    Scherlis and Belrose (2025), arXiv:2501.18812: rays and a preconditioner from the curvature, under a Gaussian.
+    Cérou, Del Moral, Furon and Guyader (2012), Statistics and Computing 22, 795-808: splitting for rare events.
 
     Examples
     --------
     >>> from singular import models
     >>> problem = models.problem("linear-2", n=50)
-    >>> share, = ball_volume(problem, problem.reference.z, [0.01], radius=10.0, rays=64)
-    >>> round(share.value, 1)
-    -8.6
+    >>> share, = ball_volume(problem, problem.reference.z, [0.01], radius=10.0)
+    >>> abs(share.value + 8.6) < 1.0
+    True
     """
     z = point_of(problem, centre)
     levels = np.asarray(epsilons, dtype=float)
@@ -95,91 +101,111 @@ def ball_volume(
         raise InputError(f"epsilons={epsilons!r}: allowed are finite numbers above 0")
     if isinstance(radius, bool) or not isinstance(radius, int | float | np.number) or not 0 < radius < math.inf:
         raise InputError(f"radius={radius!r} must be a finite number above 0")
-    if whole("rays", rays, least=64) % GROUPS:
-        raise InputError(f"rays={rays!r}: allowed is a multiple of {GROUPS}")
+    if whole("particles", particles, least=64) % 2:
+        raise InputError(f"particles={particles!r}: allowed is an even number")
+    whole("replicates", replicates, least=2)
+    whole("sweeps", sweeps, least=1)
     whole("seed", seed, least=0)
     keep_compiled_programs()
-    d, split = problem.dim, problem.parts.split
+    order = np.argsort(-levels, kind="stable")
     with x64():
-        curvature = compiled("nll hessian", lambda split: jax.hessian(lambda v: split(v)[1]), split)
-        matrix = np.asarray(curvature(jnp.asarray(z))) / problem.n
-        if not np.isfinite(matrix).all() or not np.isfinite(float(split(jnp.asarray(z))[1])):
-            raise InputError(f"centre={centre!r} has no finite loss or Hessian in {problem.name!r}")
-        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-        follow = compiled("rays", partial(_rays, problem.n), split)
-        found = []
-        for epsilon in levels:
-            axes = 1 / np.sqrt(np.maximum(values, 0.0) / (2 * epsilon) + 1 / radius**2)
-            u = np.random.default_rng(seed).normal(size=(rays, d))
-            u /= np.linalg.norm(u, axis=1, keepdims=True)
-            ways = np.stack([u, -u], axis=1) @ (vectors * axes).T
-            ends, unended, below = (np.asarray(a) for a in follow(jnp.asarray(z), jnp.asarray(ways), epsilon, radius))
-            found.append(_share(ends, unended, below, float(np.sum(np.log(axes / radius))), d, float(epsilon), radius))
-    return found
+        split = problem.parts.split
+        if not np.isfinite(float(split(jnp.asarray(z))[1])):
+            raise InputError(f"centre={centre!r} has no finite loss in {problem.name!r}")
+        run = compiled(f"ball volume {particles} {sweeps}", partial(_splitting, problem.n, particles, sweeps), split)
+        keys = jax.random.split(jax.random.PRNGKey(seed), replicates)
+        curves, moved, lower = (
+            np.asarray(a) for a in run(keys, jnp.asarray(z), jnp.asarray(levels[order]), float(radius))
+        )
+    if not np.isfinite(curves).all():
+        raise SamplingError(f"epsilons={epsilons!r} were not all reached within {MOST_LEVELS} levels")
+    found = [_share(curves[:, k], moved[:, k], lower[:, k], float(levels[at]), radius) for k, at in enumerate(order)]
+    return [found[k] for k in np.argsort(order)]
 
 
-def log_ball(dim: int, radius: float) -> float:
-    """Return the log volume of a ball of ``dim`` dimensions.
+def _splitting(n: int, particles: int, sweeps: int, split):
+    """Return (keys, centre, ε falling, r) -> log shares, acceptance of the moves, shares below the centre; (R, ε)."""
 
-    Examples
-    --------
-    >>> round(math.exp(log_ball(3, 1.0)) * 3 / 4, 6) == round(math.pi, 6)
-    True
-    """
-    return dim * (0.5 * math.log(math.pi) + math.log(radius)) - float(gammaln(dim / 2 + 1))
+    def run(keys, centre, epsilons, radius):
+        d, base, goals = centre.shape[0], split(centre)[1], epsilons.shape[0]
+
+        def target(v):
+            excess = jax.vmap(lambda row: (split(centre + row)[1] - base) / n)(v)
+            inside = jnp.sum(v**2, axis=1) < radius**2
+            return jnp.where(jnp.isfinite(excess), excess, jnp.inf), jnp.where(inside, 0.0, -jnp.inf)
+
+        def going(state):
+            return (state["goal"] < goals) & (state["level"] < MOST_LEVELS)
+
+        def step(state):
+            v, excess, log_prior = state["swarm"]
+            key, pick, move = jax.random.split(state["key"], 3)
+            goal = epsilons[state["goal"]]
+            epsilon = jnp.maximum(jnp.quantile(excess, 0.5), goal)
+            alive = excess < epsilon
+            count = jnp.sum(alive)
+            chosen = jnp.argsort(~alive)[(jax.random.randint(pick, (), 0, count) + jnp.arange(particles)) % count]
+            swarm = (v[chosen], excess[chosen], log_prior[chosen])
+            spread = jnp.full(d, radius / jnp.sqrt(d + 2.0))
+            swarm, counts = propose(target, swarm, epsilon, state["table"], spread, sweeps, move)
+            log_share = state["log_share"] + jnp.log(count / particles)
+            there = epsilon <= goal
+            acceptance = jnp.sum(counts[0]) / jnp.sum(counts[1])
+            below = jnp.mean(swarm[1] < -LOWER * goal)
+            new = jnp.stack([log_share, jnp.minimum(state["least"], acceptance), below])
+            return {
+                "swarm": swarm,
+                "key": key,
+                "table": table_of(counts, state["table"]),
+                "log_share": log_share,
+                "least": new[1],
+                "found": state["found"].at[:, state["goal"]].set(jnp.where(there, new, jnp.nan)),
+                "goal": state["goal"] + there,
+                "level": state["level"] + 1,
+            }
+
+        def one(key):
+            key, direction, length = jax.random.split(key, 3)
+            way = jax.random.normal(direction, (particles, d))
+            way = way / jnp.linalg.norm(way, axis=1, keepdims=True)
+            v = radius * way * jax.random.uniform(length, (particles, 1)) ** (1 / d)
+            state = {
+                "swarm": (v, *target(v)),
+                "key": key,
+                "table": jnp.full(KINDS * SCALES, 1.0 / (KINDS * SCALES)),
+                "log_share": jnp.zeros(()),
+                "least": jnp.ones(()),
+                "found": jnp.full((3, goals), jnp.nan),
+                "goal": jnp.array(0),
+                "level": jnp.array(0),
+            }
+            return jax.lax.while_loop(going, step, state)["found"]
+
+        found = jax.lax.map(one, keys)
+        return found[:, 0], found[:, 1], found[:, 2]
+
+    return run
 
 
-def _rays(n: int, split):
-    """Return (centre, ways (N, 2, d), ε, r) -> lengths R, whether a ray was not ended, whether it went below."""
-    looks = SHORTEST * GROWTH ** jnp.arange(LOOKS)
-
-    def follow(centre, ways, epsilon, radius):
-        base = split(centre)[1]
-
-        def one(way):
-            def excess(t):
-                return (split(centre + t * way)[1] - base) / n
-
-            edge = radius / jnp.linalg.norm(way)
-            at = jnp.minimum(looks, edge)
-            over = jax.vmap(excess)(at)
-            out = ~(over < epsilon)
-            first = jnp.argmax(out)
-            low = jnp.where(first == 0, 0.0, at[first - 1])
-
-            def halve(_, ends):
-                low, high = ends
-                middle = 0.5 * (low + high)
-                inside = excess(middle) < epsilon
-                return jnp.where(inside, middle, low), jnp.where(inside, high, middle)
-
-            low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, at[first]))
-            inside = jnp.where(jnp.any(out), jnp.arange(LOOKS) < first, True)
-            length = jnp.where(jnp.any(out), 0.5 * (low + high), at[-1])
-            return length, ~jnp.any(out) & (at[-1] < edge), jnp.any(inside & (over < -LOWER * epsilon))
-
-        return jax.lax.map(jax.vmap(one), ways, batch_size=16)
-
-    return follow
-
-
-def _share(
-    lengths: np.ndarray, unended: np.ndarray, below: np.ndarray, offset: float, d: int, epsilon: float, radius: float
-) -> Estimate:
-    """Return the log of the mean of R^d over rays, both ways of each together, with its error and flags."""
-    weights = (lengths**d).mean(axis=1)
-    mean = float(weights.mean())
-    influence = (weights / mean - 1).reshape(GROUPS, -1)
+def _share(curve: np.ndarray, moved: np.ndarray, lower: np.ndarray, epsilon: float, radius: float) -> Estimate:
+    """Return the log of the mean share over replicates with its error."""
+    replicates = len(curve)
+    value = float(logsumexp(curve)) - math.log(replicates)
+    relative = np.exp(curve - value)
     flags = []
-    missed = float((lengths**d * unended).sum() / (lengths**d).sum())
-    if missed > MOST_UNENDED:
-        flags.append(f"rays of {missed:.2g} of the volume were not followed to its end: it is a lower bound")
-    if below.mean() > LOWER:
-        flags.append(f"{below.mean():.2g} of the rays meet a loss below that of the centre: it is no minimum in there")
-    return estimate(
-        offset + math.log(mean),
-        influence,
-        target=f"log share of the ball of radius {radius:g} where the loss stays within {epsilon:.3g} of the centre's",
-        method="rays",
-        flags=flags,
+    if replicates < FEW_REPLICATES:
+        flags.append(f"{replicates} replicates < {FEW_REPLICATES}")
+    if np.std(curve, ddof=1) > MAXIMUM_SPREAD:
+        flags.append(f"replicates differ by {np.std(curve, ddof=1):.2g} nats")
+    if moved.min() < MINIMUM_MOVED:
+        flags.append(f"share of moves accepted {moved.min():.2g} < {MINIMUM_MOVED}")
+    if lower.mean() > MOST_LOWER:
+        flags.append(f"{lower.mean():.2g} of the set lies lower than its centre: no minimum within the ball")
+    return Estimate(
+        value=value,
+        mcse=float(np.std(relative, ddof=1)) / math.sqrt(replicates),
+        target=f"log share of the ball of radius {radius:g} where the loss is within {epsilon:.3g} of the centre's",
+        method="splitting",
+        flags=tuple(flags),
+        influence=(relative - 1)[:, None],
     )
