@@ -14,12 +14,14 @@ from singular.posteriors.smc import SequentialMonteCarlo, smc
 from singular.posteriors.store import load, save
 from singular.posteriors.temper import temper
 from singular.posteriors.unconstrained import unconstrained
+from singular.posteriors.whitened import WhitenedProblem, whiten
 
 __all__ = [
     "Exact",
     "LocalProblem",
     "SequentialMonteCarlo",
     "StepSize",
+    "WhitenedProblem",
     "ladder",
     "langevin",
     "langevin_step_size",
@@ -41,5 +43,6 @@ __all__ = [
     "temper",
     "unconstrained",
     "wbic_beta",
+    "whiten",
     "x64",
 ]
