@@ -20,8 +20,22 @@ from singular.analysis.rank_correlation import METHODS, rank_correlation
 from singular.analysis.spectrum import spectrum_of_matrix
 from singular.analysis.studies.sharpness_figure import draw
 from singular.analysis.studies.sharpness_names import (
-    COLUMNS, EPSILONS, FOUND, LAMBDA, LARGEST, LOG_DET, PREDICTORS, QUADRATIC, RANK, RESPONSES, TEST, TRACE, TRAIN,
-    VOLUMES, per_minimum, usable_rows,
+    COLUMNS,
+    EPSILONS,
+    FOUND,
+    LAMBDA,
+    LARGEST,
+    LOG_DET,
+    PREDICTORS,
+    QUADRATIC,
+    RANK,
+    RESPONSES,
+    TEST,
+    TRACE,
+    TRAIN,
+    VOLUMES,
+    per_minimum,
+    usable_rows,
 )  # fmt: skip
 from singular.analysis.studies.sharpness_problems import NETWORKS
 from singular.analysis.studies.sharpness_text import shown, text
@@ -118,7 +132,7 @@ def _at(name: str, problem: Problem, trained: Trained, minima: Minima, place: in
 
 
 def local_coefficient(problem: Problem, z: np.ndarray, gamma: float, seed: int) -> Estimate:
-    """Return λ̂(z) at β = 1/log n by MALA in whitened coordinates, with the first step that is accepted half the time."""
+    """Return λ̂(z) at β = 1/log n by MALA in whitened coordinates, with a step that is accepted half the time."""
     beta = 1 / math.log(problem.n)
     local = posteriors.whiten(posteriors.localise(problem, z, gamma), beta)
     settings = {"sampler": "mala", "chains": CHAINS, "thin": THIN, "progress": False}

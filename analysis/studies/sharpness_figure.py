@@ -10,7 +10,14 @@ import pandas as pd
 from singular.analysis.figures import GREY, LIGHT, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS
 from singular.analysis.studies.sharpness_names import (
-    FOUND, LAMBDA, PREDICTORS, TEST, TRAIN, per_minimum, related, usable_rows,
+    FOUND,
+    LAMBDA,
+    PREDICTORS,
+    TEST,
+    TRAIN,
+    per_minimum,
+    related,
+    usable_rows,
 )  # fmt: skip
 
 if TYPE_CHECKING:
