@@ -43,7 +43,7 @@ def ball_volume(
     radius: float,
     particles: int = 160,
     replicates: int = FEW_REPLICATES,
-    sweeps: int = 16,
+    sweeps: int = 10,
     seed: int = 0,
 ) -> list[Estimate]:
     """Estimate the log of the share of a ball about a minimum in which the loss stays within ε of it.

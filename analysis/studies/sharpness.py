@@ -44,10 +44,10 @@ from singular.models.density import map_rows
 from singular.models.problem import Problem
 from singular.posteriors.precision import x64
 
-MOST_MINIMA = 24
+MOST_MINIMA = 20
 """Minima of each network that are measured: those found most often."""
-BLOCKS = 3
-"""Parts of each network, each with every third minimum."""
+BLOCKS = 2
+"""Parts of each network, each with every other minimum."""
 SMALL = 0.1
 """Half of the starts are draws of N(0, I), half are these times 0.1."""
 SAME = 0.01
@@ -71,7 +71,7 @@ def found(name: str, seed: int, starts: int | None = None) -> tuple[Problem, Tra
 
 
 def measured(name: str, block: int, seed: int, starts: int | None = None, most: int = MOST_MINIMA) -> pd.DataFrame:
-    """Return every third of the most frequent minima of one network with what is measured at each, and the census."""
+    """Return every other of the most frequent minima of one network with what is measured at each, and the census."""
     network = NETWORKS[name]
     problem, trained, minima = found(name, seed, starts)
     test_loss = jax.jit(network.make(network.n, seed)[1])

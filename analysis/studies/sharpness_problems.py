@@ -118,7 +118,7 @@ def _wave(x: np.ndarray) -> np.ndarray:
 NETWORKS = MappingProxyType(
     {
         "superposition": Network(
-            500, 300.0, 512, autoencoder,
+            200, 500.0, 512, autoencoder,
             "y ~ N(max(Wᵀ W x + b, 0), 0.1² I), six features in two dimensions, one on at a time, y = x",
         ),
         "tanh, narrow": Network(
