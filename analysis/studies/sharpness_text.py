@@ -142,7 +142,8 @@ def _census(table: pd.DataFrame, name: str) -> str:
         f"{rows['runs that ended in a minimum']:.0f} of which ended in a minimum; {rows['distinct minima']:.0f} "
         f"distinct minima, {rows['minima found once']:.0f} of them found once. The {len(value)} found most often hold "
         f"{rows['runs that ended in a minimum measured']:.0f} runs; their train losses go from "
-        f"{value[TRAIN].min():.2f} to {value[TRAIN].max():.2f} nats, their test losses from {value[TEST].min():.2f} to {value[TEST].max():.2f}."
+        f"{value[TRAIN].min():.2f} to {value[TRAIN].max():.2f} nats, their test losses from "
+        f"{value[TEST].min():.2f} to {value[TEST].max():.2f}."
     )
 
 
