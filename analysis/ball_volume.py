@@ -190,7 +190,7 @@ def _splitting(n: int, particles: int, sweeps: int, split):
 def _share(curve: np.ndarray, moved: np.ndarray, lower: np.ndarray, epsilon: float, radius: float) -> Estimate:
     """Return the log of the mean share over replicates with its error."""
     replicates = len(curve)
-    value = float(logsumexp(curve)) - math.log(replicates)
+    value = float(np.asarray(logsumexp(curve))) - math.log(replicates)
     relative = np.exp(curve - value)
     flags = []
     if replicates < FEW_REPLICATES:

@@ -190,7 +190,7 @@ def _strongest(table: pd.DataFrame, response: str, given: str) -> str:
     told = []
     for name in networks(table):
         rows = related(table, name, response, given)
-        if rows["value"].notna().any():
+        if np.isfinite(rows["value"].to_numpy(dtype=float)).any():
             best = rows["value"].abs().idxmax()
             told.append(f"{best} on {name}, {_interval(rows.loc[best])}")
     return f"The largest in size: {'; '.join(told)}."
