@@ -55,6 +55,8 @@ SAME = 0.01
 CHAINS, DRAWS, THIN, BURN_IN = 8, 400, 5, 300
 STEPS = (1.0, 0.5, 0.25, 0.1, 0.03)
 """Step sizes of MALA in whitened coordinates: the first that is accepted half the time."""
+DIGITS = 6
+"""Losses that agree to so many decimals are tied: what training leaves is no order."""
 SCALES = (1.0, 2.0, 4.0)
 """s of the ReLU unit (a/s, s b), whose function is the same."""
 
@@ -151,7 +153,7 @@ def correlations(table: pd.DataFrame, resamples: int = 2000) -> pd.DataFrame:
         wide = {key: per_minimum(table, name, key) for key in ("value", "mcse", "flags")}
         for predictor in PREDICTORS:
             usable = usable_rows(wide["flags"][predictor]) if predictor == LAMBDA else np.ones(len(wide["value"]), bool)
-            value, mcse = wide["value"][usable], wide["mcse"][usable]
+            value, mcse = wide["value"][usable].round({TEST: DIGITS, TRAIN: DIGITS}), wide["mcse"][usable]
             for response in RESPONSES:
                 for given in ("",) if response == TRAIN else ("", TRAIN):
                     for method in METHODS:

@@ -26,6 +26,8 @@ from singular.analysis.studies.sharpness_names import (
 )  # fmt: skip
 from singular.analysis.studies.sharpness_problems import NETWORKS
 
+TOLD = 2
+"""Decimals of the losses on the page."""
 SHOWN = 5
 """Minima of each network in the second table."""
 
@@ -61,8 +63,9 @@ def text(table: pd.DataFrame) -> str:
         "**What this does not say.** One data set of each network. Only the minima found most often are measured, so "
         "the rare ones, most of all there are, have no part in it. The minima of the superposition network come in "
         "families that differ by which feature sits where and are nearly copies: intervals over minima take them for "
-        "independent and are too narrow. The intervals add errors of measurement to numbers that have them already, "
-        "which draws them towards 0. Log determinants of different rank are of different dimension. No correction is "
+        "independent and are too narrow. Copies with one test loss count as tied; their train losses still differ, "
+        "by which features the data happen to hold more of. The intervals add errors of measurement to numbers that "
+        "have them already, which draws them towards 0. Log determinants of different rank are of different dimension. No correction is "
         "made for the number of correlations: of intervals that mean nothing one in twenty leaves 0 out. A rank "
         "correlation is no cause.",
     ]
@@ -143,7 +146,8 @@ def _census(table: pd.DataFrame, name: str) -> str:
         f"distinct minima, {rows['minima found once']:.0f} of them found once. The {len(value)} found most often hold "
         f"{rows['runs that ended in a minimum measured']:.0f} runs; their train losses go from "
         f"{value[TRAIN].min():.2f} to {value[TRAIN].max():.2f} nats, their test losses from "
-        f"{value[TEST].min():.2f} to {value[TEST].max():.2f}."
+        f"{value[TEST].min():.2f} to {value[TEST].max():.2f}, {value[TEST].round(TOLD).nunique()} different values to "
+        f"{10.0**-TOLD:g} nats."
     )
 
 
