@@ -65,8 +65,8 @@ def text(table: pd.DataFrame) -> str:
         "families that differ by which feature sits where and are nearly copies: intervals over minima take them for "
         "independent and are too narrow. Copies with one test loss count as tied; their train losses still differ, "
         "by which features the data happen to hold more of. The intervals add errors of measurement to numbers that "
-        "have them already, which draws them towards 0. Log determinants of different rank are of different dimension. No correction is "
-        "made for the number of correlations: of intervals that mean nothing one in twenty leaves 0 out. A rank "
+        "have them already, which draws them towards 0. Log determinants of different rank are of different "
+        "dimension. No correction is made for the number of correlations: of intervals that mean nothing one in twenty leaves 0 out. A rank "
         "correlation is no cause.",
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(minima_shown(table)) + "\n\n" + markdown(shown(table))
