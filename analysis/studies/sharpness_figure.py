@@ -37,7 +37,9 @@ def draw(table: pd.DataFrame) -> Figure:
                       zorder=1)  # fmt: skip
         shown = axes.scatter(value[LAMBDA][good], value[TEST][good], c=value[TRAIN][good], cmap="cividis", zorder=2,
                              s=20 + 400 * value[FOUND][good], edgecolor="white", lw=0.5)  # fmt: skip
-        figure.colorbar(shown, ax=axes, label="train loss, nats an observation")
+        bar = figure.colorbar(shown, ax=axes)
+        bar.set_label("train loss, nats an observation", fontsize=8)
+        bar.ax.tick_params(labelsize=8)
         finish(axes, f"{name}: {int(good.sum())} of {len(good)} minima", "local λ̂ ± 2 errors",
                "test loss above the truth's, nats" if place == 0 else "")  # fmt: skip
     panels = (

@@ -28,6 +28,8 @@ from singular.analysis.studies.sharpness_problems import NETWORKS
 
 TOLD = 2
 """Decimals of the losses on the page."""
+CHANCE = 0.05
+"""Share of intervals that leave 0 out by chance."""
 SHOWN = 5
 """Minima of each network in the second table."""
 
@@ -42,6 +44,7 @@ def text(table: pd.DataFrame) -> str:
         "apart by what they predict, which no symmetry changes, and each measure is taken at the minima found most "
         "often. All of them are written so that larger means sharper: if flat is good, correlations with the test loss "
         "are positive, and those with the frequency negative.",
+        _answer(table),
         "\n".join(_census(table, name) for name in networks(table)),
         "Half of the starts are draws of N(0, I), half are these times 0.1. Train loss is nL_n/n with weight decay "
         "where there is some, test loss the exact excess over the truth's (closed form, or quadrature over inputs), "
@@ -66,8 +69,8 @@ def text(table: pd.DataFrame) -> str:
         "independent and are too narrow. Copies with one test loss count as tied; their train losses still differ, "
         "by which features the data happen to hold more of. The intervals add errors of measurement to numbers that "
         "have them already, which draws them towards 0. Log determinants of different rank are of different "
-        "dimension. No correction is made for the number of correlations: of intervals that mean nothing one in twenty leaves 0 out. A rank "
-        "correlation is no cause.",
+        "dimension. No correction is made for the number of correlations, of which one in twenty leaves 0 out by "
+        "chance. A rank correlation is no cause.",
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(minima_shown(table)) + "\n\n" + markdown(shown(table))
 
@@ -130,6 +133,26 @@ def decided(rows: pd.DataFrame) -> tuple[list[str], list[str]]:
     return list(rows.index[rows["low"] > 0]), list(rows.index[rows["high"] < 0])
 
 
+def _answer(table: pd.DataFrame) -> str:
+    """Return what the intervals say of the claim, in words that follow their signs."""
+    told = []
+    for response, claim in ((TEST, "flat minima do better on new data"), (FOUND, "flat minima are found more often")):
+        sign = 1 if response == TEST else -1
+        for given in ("", TRAIN):
+            every = [decided(related(table, name, response, given)) for name in networks(table)]
+            up, down = (sum(len(pair[side]) for pair in every) for side in (0, 1))
+            bears, against = (up, down) if sign == 1 else (down, up)
+            if bears + against <= CHANCE * sum(len(related(table, name, response, given)) for name in networks(table)):
+                verdict = "is neither borne out nor refuted"
+            elif bears and against:
+                verdict = "depends on the measure and the network"
+            else:
+                verdict = "has the intervals for it" if bears else "has the intervals against it"
+            where = f", given the {given}," if given else ""
+            told.append(f"that {claim}{where} {verdict} ({bears} leave 0 out for it, {against} against it)")
+    return f"**The answer here:** {'; '.join(told)}."
+
+
 def _interval(row: pd.Series) -> str:
     if not np.isfinite(row["value"]):
         return "not defined"
@@ -163,6 +186,7 @@ def _trust(table: pd.DataFrame) -> str:
             f"{int(flags[v].str.contains('differ').sum())} at nε = {e:g}"
             for e, v in zip(EPSILONS, VOLUMES, strict=True)
         ]
+        full = [int((value[v] < np.log(2)).sum()) for v in VOLUMES]
         lower = int(flags[VOLUMES[-1]].str.contains("no minimum within the ball").sum())
         told.append(
             f"- {name}: λ̂ can be used at {int(good.sum())} of {len(good)} minima; at the others the draws went over to "
@@ -170,7 +194,8 @@ def _trust(table: pd.DataFrame) -> str:
             f"used λ̂ differs from the quadratic value by {np.abs(gap).median():.2f} in the median and by "
             f"{np.abs(gap).max():.2f} at most, by more than 4 errors at {int(apart.sum())}. Log volumes are flagged "
             f"because replicates differ by more than half a nat: {', '.join(wide)}; at {lower} minima the ball reaches "
-            "lower ground."
+            f"lower ground. At the largest ε more than half of the ball is within it at {full[-1]} minima: there the "
+            "volume tells of the edge of the ball."
         )
     return "**Can the measures be believed?**\n\n" + "\n".join(told)
 
