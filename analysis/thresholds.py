@@ -130,6 +130,9 @@ MAXIMUM_SPREAD = 0.5
 intervals cover 93 % at 0.5, 90 % at 1 and 83 % at 1.5."""
 MINIMUM_ACCEPTANCE = 0.3
 """Share of moves accepted at a temperature below which the moves are flagged."""
+MINIMUM_MOVED = 0.02
+"""Share of the moves of splitting accepted at a level below which the particles stay the copies that they were: with 10
+sweeps a particle then moves once in five levels."""
 MINIMUM_EFFECTIVE_SHARE = 0.3
 """Effective share of the particles after a weighting below which the replicate is flagged."""
 

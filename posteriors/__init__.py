@@ -16,12 +16,14 @@ from singular.posteriors.smc import SequentialMonteCarlo, smc
 from singular.posteriors.store import load, save
 from singular.posteriors.temper import temper
 from singular.posteriors.unconstrained import unconstrained
+from singular.posteriors.whitened import WhitenedProblem, whiten
 
 __all__ = [
     "Exact",
     "LocalProblem",
     "SequentialMonteCarlo",
     "StepSize",
+    "WhitenedProblem",
     "ensemble_points",
     "ladder",
     "langevin",
@@ -46,5 +48,6 @@ __all__ = [
     "temper",
     "unconstrained",
     "wbic_beta",
+    "whiten",
     "x64",
 ]
