@@ -1,0 +1,57 @@
+"""The picture of an axis of temperature: what each source reads, and its ratio to the tempered posterior."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, finish, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from singular.analysis.resolution_axis import Axis
+
+STYLES = {
+    "SGLD": (BLUE, "o"),
+    "SGD, isotropic noise": (GREEN, "s"),
+    "SGD, the model's own noise": (VERMILION, "X"),
+    "gradient descent, stopped": (ORANGE, "D"),
+}
+
+
+def draw(axes: Sequence[Axis]) -> Figure:
+    """Return the figure: a column for each axis, values above and ratios below."""
+    figure = new_figure(6.6 * len(axes), 7.6)
+    panels = figure.subplots(2, len(axes), squeeze=False, height_ratios=(3, 2), sharex="col")
+    for place, one in enumerate(axes):
+        above, below = panels[:, place]
+        table = one.table
+        own = table[table["kind"] == "tempered posterior"].sort_values(by="temperature")
+        above.plot(own["temperature"], own["value"], color=BLACK, lw=1.8, label=f"tempered posterior ({one.route})")
+        half = table[table["quantity"] == "half the effective parameters"].sort_values(by="temperature")
+        if len(half):
+            above.plot(
+                half["temperature"], half["gibbs"], color=PURPLE, lw=1.4, ls="--",
+                label="half the effective parameters, tempered",
+            )  # fmt: skip
+        for kind, (colour, marker) in STYLES.items():
+            rows = table[table["kind"] == kind]
+            if rows.empty:
+                continue
+            style = {"color": colour, "marker": marker, "ls": "", "ms": 6, "capsize": 3}
+            above.errorbar(rows["temperature"], rows["value"], yerr=2 * rows["mcse"], label=kind, **style)
+            below.errorbar(rows["temperature"], rows["ratio"], yerr=2 * rows["ratio_error"], **style)
+        below.axhline(1.0, color=GREY, lw=1.0)
+        below.set_yscale("log")
+        above.set_xscale("log")
+        top = np.nanmax(table.loc[table["kind"] != "SGD, the model's own noise", "value"])
+        least, most = np.nanmin(table["value"]), np.nanmax(table["value"])
+        above.set_ylim(min(0.0, least), 1.45 * max(most if most < 2 * top else top, top))
+        finish(above, one.problem, "", "excess coefficient, or half the parameters" if place == 0 else "")
+        finish(below, "Ratio to the tempered posterior, ± 2 errors", "temperature T, nats an observation",
+               "ratio" if place == 0 else "")  # fmt: skip
+        above.legend(fontsize=8, frameon=False, loc="upper right")
+    return figure
