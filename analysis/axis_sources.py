@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from singular.models.problem import Problem
 
 EXCESS, HALF_PARAMETERS = "excess coefficient", "half the effective parameters"
-ACCEPTANCE = 0.97
-"""Of MALA at SGLD's step: the bias of a step is then a few percent."""
+ACCEPTANCE, SHARE = 0.97, 0.25
+"""SGLD takes this share of the step that MALA accepts at this rate: its bias is then two percent or so."""
 RECORDS = 200
 """Records of an SGD run that are read."""
 DRIFT = 4.0
@@ -126,7 +126,7 @@ def sgld_row(
     from singular.posteriors.langevin_step import langevin_step_size
 
     beta = min(1.0, 1 / (problem.n * t))
-    step = langevin_step_size(problem, beta, acceptance=ACCEPTANCE, seed=seed).step_size
+    step = langevin_step_size(problem, beta, acceptance=ACCEPTANCE, seed=seed).step_size * SHARE
     with x64():
         starts = np.asarray(jax.vmap(problem.parts.prior_draw)(jax.random.split(jax.random.PRNGKey(seed), chains)))
     thin = max(1, math.ceil(2 * time / (step * draws)))
@@ -178,8 +178,7 @@ def descent_rows(
         return [(name, value, 0.0, "") for name, value in zip(told, halves, strict=True)]
     frame = descent_parameters(problem, step_size, list(steps), runs=runs, seed=seed)
     return [
-        (name, 0.5 * row.value, 0.5 * row.mcse, row.flags)
-        for name, row in zip(told, frame.itertuples(), strict=True)
+        (name, 0.5 * row.value, 0.5 * row.mcse, row.flags) for name, row in zip(told, frame.itertuples(), strict=True)
     ]
 
 

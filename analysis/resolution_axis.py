@@ -185,7 +185,9 @@ def _setting(problem: Problem, place: int, given: Mapping[str, Any]) -> tuple[di
 
     allowed = {"learning_rate", "batch_size", "momentum", "sigma", "noise", "replacement", "weight_decay"}
     if not isinstance(given, Mapping) or set(given) - allowed or given.get("noise") not in (None, "isotropic"):
-        raise InputError(f"settings[{place}]={given!r}: allowed are {', '.join(sorted(allowed))}, noise 'isotropic' or None")
+        raise InputError(
+            f"settings[{place}]={given!r}: allowed are {', '.join(sorted(allowed))}, noise 'isotropic' or None"
+        )
     one = dict(given)
     if one.get("momentum") is not None:
         one["optimiser"] = "momentum"
