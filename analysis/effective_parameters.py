@@ -1,8 +1,8 @@
 """The effective number of parameters of a regression: how much its predictions follow the data, Σ ∂f_i/∂y_i.
 
-The same number for gradient descent stopped after N steps, averaged over its starts, and for the mean prediction of a
-tempered posterior. Linear descent from any start has tr S, the count `learned_directions` gives, ridge has tr of its own
-smoother; what is not linear has no smoother, but has this.
+The same number for gradient descent stopped after N steps, averaged over its starts, and for the mean prediction of
+a tempered posterior. On a linear model it is the trace of the smoother: what `learned_directions` counts, or ridge.
+What is not linear has no smoother, but has this.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def descent_parameters(
     Parameters
     ----------
     problem : Problem
-        With normal observations whose scale no parameter changes. One tangent is carried for each number observed:
+        With normal observations whose scale no parameter changes. One tangent is carried for each number observed;
         ``models.sufficient.equivalent_rows``, where it applies, leaves the sum as it is and has few.
     step_size : float
         η > 0, of the mean loss nL_n/n.
@@ -54,8 +54,8 @@ def descent_parameters(
     Returns
     -------
     DataFrame
-        One row for each N: ``step``, ``time`` = ηN, ``value``, ``mcse`` (over the starts), ``flags`` (runs that left for
-        infinity and are left out).
+        One row for each N: ``step``, ``time`` = ηN, ``value``, ``mcse`` (over the starts), ``flags`` (runs that left
+        for infinity and are left out).
 
     Raises
     ------
@@ -64,8 +64,8 @@ def descent_parameters(
 
     References
     ----------
-    Stein (1981), Ann. Statist. 9, 1135: the identity. Efron (2004), J. Am. Stat. Assoc. 99, 619: effective parameters as
-    covariances. Ye (1998), J. Am. Stat. Assoc. 93, 120: of a procedure that is no linear smoother.
+    Stein (1981), Ann. Statist. 9, 1135: the identity. Efron (2004), J. Am. Stat. Assoc. 99, 619: effective parameters
+    as covariances. Ye (1998), J. Am. Stat. Assoc. 93, 120: of a procedure that is no linear smoother.
 
     Examples
     --------
@@ -192,8 +192,8 @@ def predictions(problem: Problem) -> tuple[Callable, float, np.ndarray, Callable
     observed = problem.parts.sites.observed
     if len(observed) != 1 or observed[0] not in problem.kwargs:
         raise InputError(
-            f"problem={problem.name!r} observes {list(observed)}: allowed is one site whose data is the argument of its "
-            "name"
+            f"problem={problem.name!r} observes {list(observed)}: allowed is one site whose data is the argument "
+            "of its name"
         )
     site = observed[0]
 

@@ -24,6 +24,8 @@ STYLES = {
 
 def draw(axes: Sequence[Axis]) -> Figure:
     """Return the figure: a column for each axis, values above and ratios below."""
+    from matplotlib.ticker import ScalarFormatter
+
     figure = new_figure(6.6 * len(axes), 7.6)
     panels = figure.subplots(2, len(axes), squeeze=False, height_ratios=(3, 2), sharex="col")
     for place, one in enumerate(axes):
@@ -46,6 +48,8 @@ def draw(axes: Sequence[Axis]) -> Figure:
             below.errorbar(rows["temperature"], rows["ratio"], yerr=2 * rows["ratio_error"], **style)
         below.axhline(1.0, color=GREY, lw=1.0)
         below.set_yscale("log")
+        for part in (below.yaxis.set_major_formatter, below.yaxis.set_minor_formatter):
+            part(ScalarFormatter())
         above.set_xscale("log")
         top = np.nanmax(table.loc[table["kind"] != "SGD, the model's own noise", "value"])
         least, most = np.nanmin(table["value"]), np.nanmax(table["value"])

@@ -7,6 +7,8 @@
 Two opposite things have been called the effective parameters of early stopping. `learned_directions` grow with N from 0
 to the rank; `DescentLaw.pushforward_coefficient`, the learning coefficient with the law of the trained parameters as
 prior, falls with N to 0.
+
+`axis` lays all of these on one axis for one problem: exact where there is an oracle, run where there is none.
 """
 
 from singular.analysis.balance_law import SquareModelLaw, balance_after, balance_rate, square_model_law
@@ -21,6 +23,7 @@ from singular.analysis.early_stopping import (
 from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent, gradient_flow
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
+from singular.analysis.resolution_axis import Axis, axis
 from singular.analysis.sgd_law import (
     SGDLaw,
     additive_sgd,
@@ -41,6 +44,7 @@ from singular.analysis.streaming_law import streaming_largest_step, streaming_sg
 from singular.analysis.tempered_quadratic import TemperedLaw, tempered_quadratic
 
 __all__ = [
+    "Axis",
     "Box",
     "DescentLaw",
     "FlowLoss",
@@ -50,6 +54,7 @@ __all__ = [
     "Start",
     "TemperedLaw",
     "additive_sgd",
+    "axis",
     "balance_after",
     "balance_rate",
     "batch_factor",

@@ -1,8 +1,8 @@
 """Bayes, SGLD, SGD and early stopping of one model on one data set, laid on one axis of temperature.
 
 T = 1/(nβ) in the unit of the mean loss, for all of them: of a tempered posterior and of SGLD by definition, of SGD
-ησ²ρ/(2(1 − μ)), of gradient descent stopped after N steps 1/(τηN), τ the precision of the prior. What each reads there is
-held against what the tempered posterior has there: it is the same only where the law is Gibbs.
+ησ²ρ/(2(1 − μ)), of gradient descent stopped after N steps 1/(τηN), τ the precision of the prior. What each reads there
+is held against what the tempered posterior has there: it is the same only where the law is Gibbs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from singular.models.problem import Problem
 
 COLUMNS = (
-    "kind", "setting", "temperature", "quantity", "value", "mcse", "gibbs", "gibbs_error", "ratio", "ratio_error", "flags",
+    "kind", "setting", "temperature", "quantity", "value", "mcse", "gibbs", "gibbs_error", "ratio", "ratio_error",
+    "flags",
 )  # fmt: skip
 TEMPERED, SGLD = "tempered posterior", "SGLD"
 ISOTROPIC, OWN = "SGD, isotropic noise", "SGD, the model's own noise"

@@ -18,7 +18,7 @@ QUESTIONS = MappingProxyType(
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
-        "early-stopping": "Gradient descent is stopped after N steps. What has it learnt, and which temperature is that?",
+        "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
     }
 )
 """Name -> the question it answers."""

@@ -136,7 +136,7 @@ def _losses(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlim(5e-3, 1e3)
-    axes.set_ylim(5e-4, 2.0)
+    axes.set_ylim(2e-5, 2.0)
     axes.legend(fontsize=8, frameon=False, loc="lower left")
     finish(
         axes, "Test loss of the mean prediction, one data set of each", f"{TIME} (1/nats)", "K (nats an observation)"

@@ -1,4 +1,4 @@
-"""Test loss and effective parameters of gradient descent over N, and of tempered posteriors over T, on the same data."""
+"""Test loss and effective parameters of gradient descent over N and of tempered posteriors over T, on the same data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 from singular import models, posteriors
 from singular.analysis.diagnostics import flags as ladder_flags
 from singular.analysis.effective_parameters import descent_parameters, predictions, tempered_parameters
-from singular.analysis.resolution import learned_shares, ridge_shares
+from singular.analysis.resolution import ridge_shares
 from singular.analysis.studies.early_stopping_exact import COLUMNS
 from singular.analysis.trust import monte_carlo_error, trust_flags
 from singular.models.networks.hidden_layer import normal_inputs
@@ -23,7 +23,7 @@ from singular.posteriors.precision import x64
 
 DESCENT, TEMPERED = "gradient descent", "tempered posterior"
 MEAN_LOSS, MEMBER_LOSS = "test loss of the mean prediction", "mean test loss of members"
-PARAMETERS = "effective parameters"
+PARAMETERS, BEST_PARAMETERS = "effective parameters", "effective parameters at the best time"
 BEST, BEST_LOSS = "best time", "lowest test loss of the mean prediction"
 BEST_MEMBER, BEST_MEMBER_LOSS = "best time of members", "lowest mean test loss of members"
 EDGE = "best at an end of the axis"
@@ -47,7 +47,7 @@ ENDS = (1e-3, 1e6)
 
 
 def linear_risk(parameters: int, n: int, seed: int, points: int) -> pd.DataFrame:
-    """Return the exact test losses of one linear regression, over ηN (gradient flow) and over 1/T, and the best of both.
+    """Return the exact test losses of one linear regression, over ηN (gradient flow) and over 1/T, and both optima.
 
     The mean over starts N(0, I) of gradient flow is V diag(1 − e^(−h s)) Vᵀ ŵ and a member has the variance e^(−2hs) of
     its start left in each direction; the tempered posterior has V diag(h/(h + T)) Vᵀ ŵ and variances 1/(h/T + 1).
@@ -75,11 +75,13 @@ def linear_risk(parameters: int, n: int, seed: int, points: int) -> pd.DataFrame
             best, loss, edge = _best_of(lambda time, p=place, k=kind: losses(k, time)[p])
             rows.append(_row(model.name, seed, kind, best, at, best, 0.0, edge))
             rows.append(_row(model.name, seed, kind, best, lowest, loss, 0.0, edge))
+            if at == BEST:
+                rows.append(_row(model.name, seed, kind, best, BEST_PARAMETERS, losses(kind, best)[2], 0.0, edge))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def network_risk(name: str, seed: int) -> pd.DataFrame:
-    """Return the test losses of an ensemble of descent from the prior over ηN and of a ladder over 1/T, and the best."""
+    """Return the test losses of descents from the prior over ηN and of a ladder over 1/T, and both optima."""
     about = NETWORKS[name]
     problem = problem_of(name, seed)
     test, weights, truth = test_of(problem)
