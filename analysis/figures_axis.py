@@ -31,8 +31,8 @@ def draw(axes: Sequence[Axis]) -> Figure:
     for place, one in enumerate(axes):
         above, below = panels[:, place]
         table = one.table
-        own = table[table["kind"] == "tempered posterior"].sort_values(by="temperature")
-        above.plot(own["temperature"], own["value"], color=BLACK, lw=1.8, label=f"tempered posterior ({one.route})")
+        own = table[table["quantity"] == "excess coefficient"].sort_values(by="temperature")
+        above.plot(own["temperature"], own["gibbs"], color=BLACK, lw=1.8, label=f"tempered posterior ({one.route})")
         half = table[table["quantity"] == "half the effective parameters"].sort_values(by="temperature")
         if len(half):
             above.plot(

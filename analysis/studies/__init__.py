@@ -19,6 +19,7 @@ QUESTIONS = MappingProxyType(
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
         "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
+        "temperature-axis": "Bayes, SGLD, SGD, stopped descent at one temperature: which of them read the same there?",
     }
 )
 """Name -> the question it answers."""

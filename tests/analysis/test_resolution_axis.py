@@ -37,7 +37,7 @@ def found():
         {"learning_rate": 0.1, "batch_size": 4, "momentum": 0.6, "noise": "isotropic", "sigma": 1.2},
         {"learning_rate": 0.2, "batch_size": 2, "weight_decay": 0.0},
     ]
-    return axis(LINEAR, [1.0, T], settings=settings, step_size=0.1, steps=[3, 30, 300], seed=1)
+    return axis(LINEAR, [1.0, T], settings=settings, step_size=0.1, steps=[3, 30, 300], seed=1, chains=32, runs=100)
 
 
 def rows(found, kind):

@@ -13,6 +13,7 @@ from singular.analysis.studies import early_stopping_risk as risk
 from singular.analysis.studies import early_stopping_text as told
 from singular.analysis.studies.workshop import Workshop
 from singular.models.problem import Problem
+from singular.posteriors.precision import x64
 
 SIZE = (3, 8)
 
@@ -60,11 +61,11 @@ def test_test_losses_of_linear_regression_against_draws():
         for kind, draws in ((risk.DESCENT, flow), (risk.TEMPERED, tempered)):
             at = frame[(frame["kind"] == kind) & np.isclose(frame["time"], time)].set_index("quantity")["value"]
             loss = 0.5 * np.sum((draws - truth) ** 2, axis=1)
-            assert abs(at[risk.MEMBER_LOSS] - loss.mean()) < 4 * loss.std() / np.sqrt(len(loss))
+            assert abs(at[risk.MEMBER_LOSS] - loss.mean()) < 4 * loss.std() / np.sqrt(len(loss)) + 1e-12
             off = draws - truth
             middle = off.mean(axis=0)
             error = np.std(off @ middle) / np.sqrt(len(off)) + np.trace(np.cov(off.T)) / len(off)
-            assert abs(at[risk.MEAN_LOSS] - 0.5 * middle @ middle) < 4 * error
+            assert abs(at[risk.MEAN_LOSS] - 0.5 * middle @ middle) < 4 * error + 1e-12
 
 
 def test_the_best_of_a_curve():
@@ -85,7 +86,8 @@ def test_the_colder_problem_is_the_same_at_another_beta():
         problem = risk.problem_of(name, 1)
         cold = risk.colder(problem)
         z = np.random.default_rng(0).standard_normal((2, problem.dim))
-        warm, much = ([float(p.parts.split(point)[1]) for point in z] for p in (problem, cold))
+        with x64():
+            warm, much = ([float(p.parts.split(point)[1]) for point in z] for p in (problem, cold))
         assert much[0] - much[1] == pytest.approx(risk.COLDER * (warm[0] - warm[1]), rel=1e-6)
 
 
@@ -99,7 +101,7 @@ def test_the_ladder_of_the_colder_problem_against_quadrature(monkeypatch):
     for beta in rungs[[3, 7]]:
         nll = ladder["sample_stats"]["nll"].sel(beta=beta).values
         error = risk.monte_carlo_error(nll - nll.mean())
-        assert abs(nll.mean() - held.at(beta)["mean_nll"]) < 4 * error
+        assert abs(nll.mean() - held.at(beta)["mean_nll"]) < 4 * error + 1e-12
 
 
 @pytest.mark.parametrize("name", risk.NETWORKS)
@@ -109,11 +111,12 @@ def test_test_losses_of_networks_are_the_excess_loss(name):
     z = np.random.default_rng(1).standard_normal((4, 10, 1, problem.dim))
     rows = risk._curve(name, 0, risk.DESCENT, [1.0], z, test, weights, truth, [""])
     found = {row["quantity"]: row["value"] for row in rows}
-    parameters = [problem.parts.constrain(point) for point in z.reshape(-1, problem.dim)]
-    own = [float(problem.model.excess_loss(one)) for one in parameters]
+    with x64():
+        parameters = [problem.parts.constrain(point) for point in z.reshape(-1, problem.dim)]
+        own = [float(problem.model.excess_loss(one)) for one in parameters]
     assert found[risk.MEMBER_LOSS] == pytest.approx(np.mean(own), rel=1e-5)
     if name.startswith("deep"):
-        products = [one["W3"] @ one["W2"] @ one["W1"] for one in parameters]
+        products = [np.linalg.multi_dot([np.asarray(one[site]) for site in ("W3", "W2", "W1")]) for one in parameters]
         optimum = problem.model.optimum
         off = np.mean(products, axis=0) - optimum["W3"] @ optimum["W2"] @ optimum["W1"]
         assert found[risk.MEAN_LOSS] == pytest.approx(0.5 * np.sum(off**2), rel=1e-5)
@@ -126,6 +129,7 @@ def test_the_product_of_best_stop_and_best_temperature():
     assert mean == pytest.approx(1.0) and error == pytest.approx(np.log(4) / np.sqrt(2) / np.sqrt(2))
 
 
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tmp_path, monkeypatch):
     for name, value in {"RUNS": 40, "TANGENT_RUNS": 3, "TANGENT_RECORDS": 6, "RECORDS": 20, "RUNGS": 6}.items():
         monkeypatch.setattr(risk, name, value)
