@@ -54,6 +54,7 @@ def linear_risk(parameters: int, n: int, seed: int, points: int) -> pd.DataFrame
     Test loss: ½ |w − w0|², the inputs being standard normal.
     """
     model = models.linear_regression(parameters)
+    assert model.optimum is not None
     problem = Problem.from_model(model, n=n, seed=seed)
     x, y = (np.asarray(problem.kwargs[name]) for name in ("x", "y"))
     h, axes = np.linalg.eigh(x.T @ x / n)

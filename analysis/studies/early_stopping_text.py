@@ -63,7 +63,8 @@ def pairs(table: pd.DataFrame, problem: str, quantity: str = BEST) -> pd.DataFra
     own = table[table["problem"] == problem]
 
     def column(kind: str, name: str, field: str) -> pd.Series:
-        return own[(own["kind"] == kind) & (own["quantity"] == name)].set_index("seed")[field]
+        rows = own[(own["kind"] == kind) & (own["quantity"] == name)]
+        return pd.Series(rows[field].to_numpy(), index=rows["seed"].to_numpy())
 
     tempered = "tempered posterior"
     frame = pd.DataFrame(

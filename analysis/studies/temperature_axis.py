@@ -57,7 +57,6 @@ def run(workshop: Workshop) -> Finding:
 def text(table: pd.DataFrame) -> str:
     """Return the page, every number of it from the table."""
     flow, _ = largest_ridge_ratio()
-    noisy = table[table["kind"] == OWN]
     flagged = table[table["flags"] != ""]
     told = "\n".join(f"- {name} ({kind}): {_ratios(table, name)}" for name, kind in MODELS.items())
     return "\n\n".join(
