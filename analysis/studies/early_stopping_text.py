@@ -294,8 +294,9 @@ def _verdict(table: pd.DataFrame) -> str:
         [
             "- *It holds* for quadratics, with exact bounds: directions with ηNh ≪ 1 make no difference to a learner "
             f"stopped at N, in a regular model too, and half of what flow has learnt is between 1 and {most:.4f} "
-            "times the excess coefficient of Bayes at the temperature 1/(τηN). No singularity is needed. In the "
-            "networks as well both learners begin with no parameters and gain them one resolution after the other.",
+            "times that of Bayes at the temperature 1/(τηN), its excess coefficient if the prior is centred at the "
+            "minimum. No singularity is needed. In the networks as well both learners begin with no parameters and "
+            "gain them one resolution after the other.",
             "- *It needs a condition*: the count must be the learned directions, not the coefficient of the "
             "pushed-forward prior, which goes the other way; the steps small (ηh < 1); the prior that of the starts. "
             "And the temperature is no fixed function of ηN: the best stop and the best temperature have ηN* T* = "
