@@ -36,6 +36,7 @@ FEW = (1, 2, 10, 100)
 """Steps of discrete descent whose ratio to ridge is drawn."""
 LEARNED, TEMPERED, PUSHED = "½ Σ S, learned directions", "tempered posterior at t = ηN", "pushed-forward coefficient"
 RESIDUAL = "½ Σ (1 − a)"
+VOLUME, GIBBS_VOLUME = "log volume of descent", "log volume of the tempered posterior at t = ηN"
 EXCESS, RATIO, LARGEST = "mean excess loss", "learned over ridge", "largest learned over ridge"
 PENALTY = "matching penalty times ηN"
 GENERALISED = "largest difference from generalised ridge"
@@ -57,6 +58,8 @@ def quadratic(starts: int, seed: int) -> pd.DataFrame:
             LEARNED: 0.5 * learned_directions(SPECTRUM, STEP, n),
             RESIDUAL: 0.5 * learned_directions(SPECTRUM, STEP, n, "residual"),
             TEMPERED: tempered_quadratic(SPECTRUM, prior, STEP * n).excess_coefficient,
+            VOLUME: law.log_volume,
+            GIBBS_VOLUME: -tempered_quadratic(SPECTRUM, prior, STEP * n).free_energy,
             PUSHED: law.pushforward_coefficient(SEEN_AT),
             EXCESS: law.excess,
         }
