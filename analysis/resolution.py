@@ -24,8 +24,8 @@ from singular.analysis.early_stopping import (
 from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent, gradient_flow
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
-from singular.analysis.resolution_axis import Axis, axis
 from singular.analysis.reshuffled_law import reshuffled_sgd
+from singular.analysis.resolution_axis import Axis, axis
 from singular.analysis.sgd_law import (
     SGDLaw,
     additive_sgd,
