@@ -314,8 +314,8 @@ def _verdict(table: pd.DataFrame) -> str:
             "And the temperature is no fixed function of ηN: the best stop and the best temperature have ηN* T* = "
             f"{told}, not 1.",
             "- *It fails* as a statement of free energy: the log volume of the learner's law falls linearly in N "
-            f"under descent ({volume:,.0f} nats at ηN = {time:,.3g} on the quadratic above) and as a logarithm under "
-            f"tempering ({gibbs:,.1f}), the penalty that matches is another one in each direction, and on singular "
+            f"under descent (−{-volume:,.0f} nats at ηN = {time:,.3g} on the quadratic above) and as a logarithm under "
+            f"tempering (−{-gibbs:,.1f}), the penalty that matches is another one in each direction, and on singular "
             "losses the power of time is another. Which directions are hidden at a resolution carries over; how much "
             "each weighs, exp(−F), does not.",
         ]
