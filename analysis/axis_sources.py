@@ -28,7 +28,7 @@ RECORDS = 200
 """Records of an SGD run that are read."""
 DRIFT = 4.0
 """Errors by which the two halves of what is read may differ."""
-LADDER = {"chains": 4, "draws": 1000, "warmup": 300}
+LADDER: dict[str, Any] = {"chains": 4, "draws": 1000, "warmup": 300}
 
 
 def curvatures_of(problem: Problem) -> np.ndarray | None:
@@ -77,8 +77,8 @@ class Gibbs:
             route, frame = "exact", posteriors.quadrature(problem, betas).frame
             reference = problem.reference.nll
             known = {
-                t: (b * (row.mean_nll - reference), b * row.error_mean_nll, "")
-                for t, b, row in zip(values, betas, frame.itertuples(), strict=True)
+                t: (b * (row["mean_nll"] - reference), b * row["error_mean_nll"], "")
+                for t, b, row in zip(values, betas, frame.to_dict("records"), strict=True)
             }
         else:
             assert tree is not None
@@ -113,8 +113,8 @@ def _read_off(
         return {t: (e.value, e.mcse, "; ".join((*e.flags, *more))) for t, e in zip(temperatures, found, strict=True)}
     frame = excess_coefficient_curve(tree, reference, betas, method="mbar")
     return {
-        t: (row.value, row.mcse, "; ".join(part for part in (row.flags, *more) if part))
-        for t, row in zip(temperatures, frame.itertuples(), strict=True)
+        t: (row["value"], row["mcse"], "; ".join(part for part in (row["flags"], *more) if part))
+        for t, row in zip(temperatures, frame.to_dict("records"), strict=True)
     }
 
 
@@ -151,7 +151,7 @@ def sgd_row(
     steps = max(2 * RECORDS, math.ceil(relaxations * (1 - mu) / (one["learning_rate"] * t * tau)))
     keep = np.unique(np.linspace(steps // 2, steps, RECORDS, dtype=int))
     tree = posteriors.sgd(problem, **one, runs=runs, steps=steps, keep=keep, seed=seed, progress=False)
-    excess = tree["sample_stats"]["excess"].values / t
+    excess = tree["sample_stats"]["excess"].to_numpy() / t
     alive = np.isfinite(excess).all(axis=1)
     flags = [f"{int((~alive).sum())} of {runs} runs left for infinity and are left out"] if not alive.all() else []
     told = _words(one, json.loads(tree.attrs["settings"]))
@@ -178,7 +178,8 @@ def descent_rows(
         return [(name, value, 0.0, "") for name, value in zip(told, halves, strict=True)]
     frame = descent_parameters(problem, step_size, list(steps), runs=runs, seed=seed)
     return [
-        (name, 0.5 * row.value, 0.5 * row.mcse, row.flags) for name, row in zip(told, frame.itertuples(), strict=True)
+        (name, 0.5 * row["value"], 0.5 * row["mcse"], row["flags"])
+        for name, row in zip(told, frame.to_dict("records"), strict=True)
     ]
 
 

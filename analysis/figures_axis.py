@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, finish, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from singular.analysis.resolution_axis import Axis
 
 STYLES = {
     "SGLD": (BLUE, "o"),
@@ -22,18 +21,17 @@ STYLES = {
 }
 
 
-def draw(axes: Sequence[Axis]) -> Figure:
-    """Return the figure: a column for each axis, values above and ratios below."""
+def draw(axes: Mapping[str, tuple[pd.DataFrame, str]]) -> Figure:
+    """Return the figure: a column for each problem, name -> (table, route) of its axis, values above, ratios below."""
     from matplotlib.ticker import ScalarFormatter
 
     figure = new_figure(6.6 * len(axes), 7.6)
     panels = figure.subplots(2, len(axes), squeeze=False, height_ratios=(3, 2), sharex="col")
-    for place, one in enumerate(axes):
+    for place, (name, (table, route)) in enumerate(axes.items()):
         above, below = panels[:, place]
-        table = one.table
-        own = table[table["quantity"] == "excess coefficient"].sort_values(by="temperature")
-        above.plot(own["temperature"], own["gibbs"], color=BLACK, lw=1.8, label=f"tempered posterior ({one.route})")
-        half = table[table["quantity"] == "half the effective parameters"].sort_values(by="temperature")
+        own = table.loc[table["quantity"] == "excess coefficient"].sort_values(by="temperature")
+        above.plot(own["temperature"], own["gibbs"], color=BLACK, lw=1.8, label=f"tempered posterior ({route})")
+        half = table.loc[table["quantity"] == "half the effective parameters"].sort_values(by="temperature")
         if len(half):
             above.plot(
                 half["temperature"], half["gibbs"], color=PURPLE, lw=1.4, ls="--",
@@ -54,7 +52,7 @@ def draw(axes: Sequence[Axis]) -> Figure:
         top = np.nanmax(table.loc[table["kind"] != "SGD, the model's own noise", "value"])
         least, most = np.nanmin(table["value"]), np.nanmax(table["value"])
         above.set_ylim(min(0.0, least), 1.45 * max(most if most < 2 * top else top, top))
-        finish(above, one.problem, "", "excess coefficient, or half the parameters" if place == 0 else "")
+        finish(above, name, "", "excess coefficient, or half the parameters" if place == 0 else "")
         finish(below, "Ratio to the tempered posterior, ± 2 errors", "temperature T, nats an observation",
                "ratio" if place == 0 else "")  # fmt: skip
         above.legend(fontsize=8, frameon=False, loc="upper right")

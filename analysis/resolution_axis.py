@@ -66,7 +66,7 @@ class Axis:
         """Draw what each reads over temperature, and the ratios to the tempered posterior below."""
         from singular.analysis.figures_axis import draw
 
-        return draw([self])
+        return draw({self.problem: (self.table, self.route)})
 
 
 def axis(

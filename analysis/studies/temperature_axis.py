@@ -10,7 +10,7 @@ from singular import models
 from singular.analysis.early_stopping import largest_ridge_ratio
 from singular.analysis.figures_axis import draw
 from singular.analysis.markdown import markdown
-from singular.analysis.resolution_axis import ISOTROPIC, OWN, SGLD, STOPPED, TEMPERED, Axis, axis
+from singular.analysis.resolution_axis import ISOTROPIC, OWN, SGLD, STOPPED, TEMPERED, axis
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.sufficient import equivalent_rows
 
@@ -50,7 +50,7 @@ def run(workshop: Workshop) -> Finding:
     table = pd.concat(parts, ignore_index=True).sort_values(
         by=["problem", "kind", "temperature"], kind="stable", ignore_index=True
     )
-    axes = [Axis(name, own.reset_index(drop=True), str(own["route"].iloc[0])) for name, own in table.groupby("problem")]
+    axes = {name: (own, own["route"].iloc[0]) for name, own in table.groupby("problem")}
     return Finding(table, draw(axes), text(table), shown(table))
 
 
