@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -26,27 +27,33 @@ STEP, STOPS = 0.05, (20, 60, 200, 600, 2000)
 SIZES = {"runs": 200, "chains": 64, "draws": 200}
 
 
-def smooth(name: str, seed: int) -> pd.DataFrame:
-    """Return the rows of all that follows the mean loss of all data: on as few rows as have the same gradients."""
-    problem = equivalent_rows(models.problem(name, n=N, seed=seed))
-    isotropic = [{**one, "noise": "isotropic"} for one in SETTINGS]
-    found = axis(problem, TEMPERATURES, settings=isotropic, step_size=STEP, steps=STOPS, seed=seed, **SIZES)
-    return found.table.assign(problem=name, route=found.route)
+LEARNERS = (SGLD, STOPPED, ISOTROPIC, OWN)
+"""In the order of their work, longest first."""
 
 
-def own_noise(name: str, seed: int) -> pd.DataFrame:
-    """Return the rows of SGD by minibatches, which need every observation."""
-    found = axis(
-        models.problem(name, n=N, seed=seed), TEMPERATURES[:1], settings=SETTINGS, sgld=False, seed=seed, **SIZES
-    )
+def learner(name: str, kind: str, seed: int) -> pd.DataFrame:
+    """Return the rows of one learner; those of the tempered posterior come with SGLD's.
+
+    What follows the mean loss of all data is run on as few rows as have the same gradients; minibatches need them all.
+    """
+    problem = models.problem(name, n=N, seed=seed)
+    arguments: dict[str, Any] = {"sgld": kind == SGLD}
+    if kind in (ISOTROPIC, OWN):
+        noise = {"noise": "isotropic"} if kind == ISOTROPIC else {}
+        arguments["settings"] = [{**one, **noise} for one in SETTINGS]
+    if kind == STOPPED:
+        arguments |= {"step_size": STEP, "steps": STOPS}
+    if kind != OWN:
+        problem = equivalent_rows(problem)
+    found = axis(problem, TEMPERATURES if kind == SGLD else TEMPERATURES[:1], seed=seed, **arguments, **SIZES)
     table = found.table
-    return table[table["kind"] == OWN].assign(problem=name, route=found.route)
+    kept = table["kind"].isin([SGLD, TEMPERED] if kind == SGLD else [kind])
+    return table[kept].assign(problem=name, route=found.route)
 
 
 def run(workshop: Workshop) -> Finding:
     """Lay a regular and a singular model on the axis."""
-    jobs = [(name, workshop.seed) for name in reversed(MODELS)]
-    parts = [*workshop.parts(smooth, jobs), *workshop.parts(own_noise, jobs)]
+    parts = workshop.parts(learner, [(name, kind, workshop.seed) for kind in LEARNERS for name in MODELS])
     table = pd.concat(parts, ignore_index=True).sort_values(
         by=["problem", "kind", "temperature"], kind="stable", ignore_index=True
     )
