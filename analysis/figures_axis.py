@@ -20,10 +20,13 @@ STYLES = {
     "gradient descent, stopped": (ORANGE, "D"),
 }
 
+WIDE, TICKS = 3.0, (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Ratios that span more than this factor are drawn on a log axis, with these ticks."""
+
 
 def draw(axes: Mapping[str, tuple[pd.DataFrame, str]]) -> Figure:
     """Return the figure: a column for each problem, name -> (table, route) of its axis, values above, ratios below."""
-    from matplotlib.ticker import ScalarFormatter
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
     figure = new_figure(6.6 * len(axes), 7.6)
     panels = figure.subplots(2, len(axes), squeeze=False, height_ratios=(3, 2), sharex="col")
@@ -45,9 +48,12 @@ def draw(axes: Mapping[str, tuple[pd.DataFrame, str]]) -> Figure:
             above.errorbar(rows["temperature"], rows["value"], yerr=2 * rows["mcse"], label=kind, **style)
             below.errorbar(rows["temperature"], rows["ratio"], yerr=2 * rows["ratio_error"], **style)
         below.axhline(1.0, color=GREY, lw=1.0)
-        below.set_yscale("log")
-        for part in (below.yaxis.set_major_formatter, below.yaxis.set_minor_formatter):
-            part(ScalarFormatter())
+        ratios = table["ratio"].dropna()
+        if len(ratios) and ratios.min() > 0 and ratios.max() > WIDE * ratios.min():
+            below.set_yscale("log")
+            below.yaxis.set_major_locator(FixedLocator(TICKS))
+            below.yaxis.set_major_formatter(ScalarFormatter())
+            below.yaxis.set_minor_locator(NullLocator())
         above.set_xscale("log")
         top = np.nanmax(table.loc[table["kind"] != "SGD, the model's own noise", "value"])
         least, most = np.nanmin(table["value"]), np.nanmax(table["value"])
