@@ -1,5 +1,6 @@
 """Every number read off draws, each with its Monte Carlo error."""
 
+from singular.analysis import resolution
 from singular.analysis.across_n import AcrossDataSets, evidence_increments, evidence_slope, learning_curve
 from singular.analysis.asymptotics import Asymptotics, decay
 from singular.analysis.bridge import bridge
@@ -11,6 +12,7 @@ from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
+from singular.analysis.effective_parameters import descent_parameters, tempered_parameters
 from singular.analysis.effective_temperature import EffectiveTemperature, effective_temperature
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
@@ -78,6 +80,7 @@ __all__ = [
     "cross_validation",
     "crossing",
     "decay",
+    "descent_parameters",
     "diagnostics",
     "difference",
     "effective_dimension",
@@ -128,6 +131,7 @@ __all__ = [
     "region_of",
     "regression_contrast",
     "regression_learning_coefficient",
+    "resolution",
     "richardson",
     "round_trips",
     "score",
@@ -136,6 +140,7 @@ __all__ = [
     "singular_bics",
     "singular_fluctuation",
     "summary",
+    "tempered_parameters",
     "training_loss",
     "vanishing_order",
     "volume",

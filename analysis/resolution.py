@@ -8,6 +8,8 @@ isotropic; `reshuffled_sgd`, whose steps are not independent.
 Two opposite things have been called the effective parameters of early stopping. `learned_directions` grow with N from 0
 to the rank; `DescentLaw.pushforward_coefficient`, the learning coefficient with the law of the trained parameters as
 prior, falls with N to 0.
+
+`axis` lays all of these on one axis for one problem: exact where there is an oracle, run where there is none.
 """
 
 from singular.analysis.balance_law import SquareModelLaw, balance_after, balance_rate, square_model_law
@@ -23,6 +25,7 @@ from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent,
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
 from singular.analysis.reshuffled_law import reshuffled_sgd
+from singular.analysis.resolution_axis import Axis, axis
 from singular.analysis.sgd_law import (
     SGDLaw,
     additive_sgd,
@@ -43,6 +46,7 @@ from singular.analysis.streaming_law import streaming_largest_step, streaming_sg
 from singular.analysis.tempered_quadratic import TemperedLaw, tempered_quadratic
 
 __all__ = [
+    "Axis",
     "Box",
     "DescentLaw",
     "FlowLoss",
@@ -52,6 +56,7 @@ __all__ = [
     "Start",
     "TemperedLaw",
     "additive_sgd",
+    "axis",
     "balance_after",
     "balance_rate",
     "batch_factor",
