@@ -13,6 +13,7 @@ from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
+from singular.analysis.exact_volume import exact_volume, exactly_known
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.exported import Exported, export
 from singular.analysis.fisher import Information, fisher_information, hessian
@@ -82,6 +83,8 @@ __all__ = [
     "evidence_increments",
     "evidence_slope",
     "exact_target",
+    "exact_volume",
+    "exactly_known",
     "excess_coefficient",
     "excess_coefficient_curve",
     "excess_offset",
