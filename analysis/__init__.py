@@ -11,6 +11,7 @@ from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
+from singular.analysis.ellipsoid_volume import Ellipsoid, ellipsoid_volume
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
 from singular.analysis.exact_volume import exact_volume, exactly_known
@@ -20,6 +21,7 @@ from singular.analysis.fisher import Information, fisher_information, hessian
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
 from singular.analysis.joint import covariance
+from singular.analysis.ladder_volume import ladder_volume
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
 from singular.analysis.loss_traces import local_coefficient_from_losses
@@ -51,6 +53,7 @@ __all__ = [
     "AcrossDataSets",
     "Asymptotics",
     "Criterion",
+    "Ellipsoid",
     "Estimate",
     "EveryNumber",
     "ExactValue",
@@ -79,6 +82,7 @@ __all__ = [
     "difference",
     "effective_dimension",
     "effective_learning_coefficient",
+    "ellipsoid_volume",
     "every_number",
     "evidence_increments",
     "evidence_slope",
@@ -99,6 +103,7 @@ __all__ = [
     "growth",
     "held_out_log_likelihood",
     "hessian",
+    "ladder_volume",
     "laplace",
     "learning_coefficient",
     "learning_curve",
