@@ -18,6 +18,7 @@ QUESTIONS = MappingProxyType(
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
+        "volume": "How fast does the prior volume of {K < ε} vanish, and does a Hessian know?",
     }
 )
 """Name -> the question it answers."""
