@@ -102,6 +102,8 @@ def _ladders(axes, table: pd.DataFrame) -> None:
     ladder = table[(table["method"] == "ladder") & (table["region"] == "")]
     for place, name in enumerate(SAMPLED):
         own = ladder[(ladder["problem"] == name) & (ladder["quantity"] == LOG_VOLUME)]
+        if own.empty:
+            continue
         axes.plot(own["epsilon"], own["exact"], color=COLOURS[place], lw=1.2)
         axes.errorbar(own["epsilon"], own["value"], yerr=2 * own["mcse"], color=COLOURS[place], marker=MARKERS[place],
                       ls="", ms=5, capsize=2, label=f"{name}, n = {own['n'].iloc[0]:.0f}")  # fmt: skip
