@@ -237,11 +237,11 @@ def regression(n=100):
 
 def test_the_volume_of_the_loss_of_data():
     problem, exact = regression()
-    measured = volume(problem, lowest=1e-6, particles=128, **MANY, seed=6)
+    measured = volume(problem, lowest=1e-6, particles=256, **MANY, seed=6)
     frame = measured.frame
     assert np.abs((frame.log_volume - exact(frame.epsilon)) / frame.mcse).max() < CHECKED
     assert frame.mcse.iloc[-1] < 0.25 and measured.flags == () and frame.epsilon.iloc[-1] == 1e-6
-    moved = volume(problem, lowest=1e-6, particles=128, **MANY, seed=6, reference_nll=problem.reference.nll + 0.1)
+    moved = volume(problem, lowest=1e-6, particles=256, **MANY, seed=6, reference_nll=problem.reference.nll + 0.1)
     assert "below its reference by up to 1.0e-03" in moved.flags[0]
     z = (moved.frame.log_volume - exact(moved.frame.epsilon + 1e-3)) / moved.frame.mcse
     assert np.abs(z).max() < CHECKED and moved.frame.epsilon.iloc[-1] == 1e-6
