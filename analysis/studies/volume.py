@@ -15,7 +15,18 @@ from singular.analysis.ellipsoid_volume import ellipsoid_volume
 from singular.analysis.exact_volume import exact_volume, exactly_known
 from singular.analysis.ladder_volume import ladder_volume
 from singular.analysis.studies.volume_figure import draw
-from singular.analysis.studies.volume_text import COLUMNS, GIVEN, LAMBDA, LOG_VOLUME, OF_DATA, ORDER, TRAIL, shown, text
+from singular.analysis.studies.volume_text import (
+    COLUMNS,
+    GIVEN,
+    LAMBDA,
+    LOG_VOLUME,
+    OF_DATA,
+    ORDER,
+    REPLICATES,
+    TRAIL,
+    shown,
+    text,
+)
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.analysis.volume import volume
 from singular.analysis.volume_law import growth
@@ -48,7 +59,7 @@ REGIONS: Mapping[tuple[str, str], tuple[float, int]] = MappingProxyType(
 a χ² variable of ν_i degrees of freedom, which goes as y^(ν_1/2) if ν_1 < ν_2 and as y^((ν_1 + ν_2)/4) if ν_1 > ν_2."""
 HALVINGS, SHORTEST, LONGEST = 12.0, 9.0, 48.0
 """Decades of ε: so many over λ, which are 40 halvings of V, but no fewer and no more than these."""
-RUN = {"particles": 1024, "replicates": 16}
+RUN = {"particles": 1024, "replicates": REPLICATES}
 LIGHTER = {"tanh-1": 12.0, "tanh-2": 12.0, "reduced-rank-3-3-2-1": 7.0}
 """Decades for members whose K costs more, or whose volume falls fast."""
 SAMPLED = (("linear-2", 1000), ("product", 1000), ("two-wells", 200), ("reduced-rank-1-2-1-0", 1000))

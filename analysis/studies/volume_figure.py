@@ -78,7 +78,7 @@ def _lambdas(axes, table: pd.DataFrame) -> None:
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     finish(axes, "λ of members and regions", "λ", "")
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_ylim(-0.8, len(rows) + 3.5)
+    axes.set_ylim(-0.8, 1.2 * len(rows))
 
 
 def _scores(axes, volumes: pd.DataFrame) -> None:
@@ -109,8 +109,7 @@ def _ladders(axes, table: pd.DataFrame) -> None:
                       ls="", ms=5, capsize=2, label=f"{name}, n = {own['n'].iloc[0]:.0f}")  # fmt: skip
         data = ladder[(ladder["problem"] == name) & (ladder["quantity"] == OF_DATA)].sort_values("epsilon")
         axes.plot(data["epsilon"], data["value"], color=COLOURS[place], lw=1.0, ls="--")
-        axes.axvline(1 / own["n"].iloc[0], color=GREY, lw=0.6, ls=":")
     axes.set_xscale("log")
     axes.legend(fontsize=8, frameon=False, loc="lower right")
-    finish(axes, "From ladders. Points: K; lines: exact; dashed: the data's loss; dotted: 1/n",
+    finish(axes, "Ladders. Points: K, lines: exact; dashed: the data's loss",
            "ε, nats an observation", "log V(ε), nats")  # fmt: skip
