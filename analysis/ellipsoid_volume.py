@@ -147,6 +147,8 @@ def _curved(model: Model | Problem, at: Any) -> tuple[Problem, np.ndarray, np.nd
     at = model.optimum if at is None else at
     if at is None:
         raise InputError(f"at=None: model={model.name!r} names no optimum; allowed is a point")
+    if at is model.optimum and model.boundary:
+        raise InputError(f"model={model.name!r} has its optimum on the edge of the prior's support: no Hessian there")
     problem = Problem.from_model(model, n=2, seed=0)
     z = point_of(problem, at)
     with x64():

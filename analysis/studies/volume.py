@@ -63,6 +63,8 @@ RUN = {"particles": 1024, "replicates": REPLICATES}
 LIGHTER = {"tanh-1": 12.0, "tanh-2": 12.0, "reduced-rank-3-3-2-1": 7.0}
 """Decades for members whose K costs more, or whose volume falls fast."""
 SAMPLED = (("linear-2", 1000), ("product", 1000), ("two-wells", 200), ("reduced-rank-1-2-1-0", 1000))
+FURTHER = 6.0
+"""Decades below 1/n down to which ladders are asked: further than their draws reach."""
 LADDER = {"chains": 4, "draws": 1000, "warmup": 300}
 
 
@@ -99,7 +101,7 @@ def laddered(name: str, n: int, seed: int) -> pd.DataFrame:
         problem = equivalent_rows(problem)
     assert problem.model is not None
     tree = posteriors.ladder(problem, seed=seed, progress=False, cores=1, **LADDER)
-    epsilon = np.geomspace(1.0, 1e-2 / n, 1 + round(math.log10(1e2 * n)))
+    epsilon = 10.0 ** -np.arange(0.0, math.log10(n) + FURTHER + 0.5)
     frames = []
     for region in ("", *(r for r in exactly_known()[name] if (name, r) in REGIONS)):
         about = {"problem": name, "region": region, "d": problem.dim, "n": n, "method": "ladder"}

@@ -38,8 +38,9 @@ def draw(table: pd.DataFrame) -> Figure:
         _curve(regions, own, place, f"{name}: {region}")
     for axes in (plain, singular, regions):
         axes.set_xscale("log")
-        axes.legend(fontsize=8, frameon=False, loc="lower right")
-    plain.set_ylim(bottom=volumes[volumes["problem"].isin(PLAIN)]["value"].min() - 3, top=4)
+        axes.legend(fontsize=8, frameon=False, loc="lower left")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - 0.35 * (high - low), high)  # room for the legend, below the curves
     what = "ε, nats an observation"
     finish(plain, "Points: splitting; lines: exact; dotted: the Hessian's ellipsoid", what, "log V(ε), nats")
     finish(singular, "Singular members: the ellipsoid (dotted) has the wrong slope", what, "log V(ε), nats")

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from singular.analysis.markdown import markdown
-from singular.analysis.volume_law import DECIDED
+from singular.analysis.volume_law import DECIDED, SHIFTS
 
 COLUMNS = [
     "problem", "region", "d", "n", "quantity", "method", "epsilon", "value", "mcse", "exact", "exact_error", "z",
@@ -19,6 +19,8 @@ LOG_VOLUME, OF_DATA = "log volume", "log volume of the data's loss"
 LAMBDA, GIVEN, ORDER, TRAIL = "λ", "λ, m given", "m", "χ² of the exact m above the least"
 WITHIN = 3.0
 """Errors within which a number agrees."""
+VAGUE = 0.2
+"""Error of log V, nats, from which a ladder's volume says little."""
 REPLICATES = 16
 """Of each curve: its error has one degree of freedom less."""
 
@@ -80,8 +82,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def missed(rows: pd.DataFrame) -> list[str]:
     """Return the members and regions of rows that are further than `WITHIN` errors from the exact answer, with z."""
-    off = rows[rows["z"].abs() > WITHIN]
-    return [f"{_name(row)} (z = {row['z']:+.1f})" for row in off.to_dict("records")]
+    return [f"{_name(row)} (z = {row['z']:+.1f})" for row in _outside(rows).to_dict("records")]
 
 
 def excluded(split: pd.DataFrame) -> list[str]:
@@ -99,9 +100,13 @@ def _decades(split: pd.DataFrame) -> np.ndarray:
     return np.log10(np.minimum(ends["max"], 1.0) / ends["min"]).to_numpy()
 
 
+def _outside(cells: pd.DataFrame) -> pd.DataFrame:
+    return cells[cells["z"].abs() > WITHIN]
+
+
 def _agreement(cells: pd.DataFrame, what: str) -> str:
     inside = int((cells["z"].abs() <= WITHIN).sum())
-    off = cells[cells["z"].abs() > WITHIN]
+    off = _outside(cells)
     told = [f"{_name(r)} at ε = {r['epsilon']:.0e} (z = {r['z']:+.1f})" for r in off.to_dict("records")]
     return (
         f"{inside} of {len(cells)} {what} are within {WITHIN:g} of their errors of the exact volume (root mean square "
@@ -123,7 +128,8 @@ def _laws(split: pd.DataFrame) -> str:
         f"{len(given) - len(off_given)}{'; not so: ' + ', '.join(off_given) if off_given else ''}. The fit decides for "
         f"one m on {len(decided)} of them, {right} times the right one; the exact m is "
         f"{'nowhere excluded' if not out else 'excluded on ' + ', '.join(out)}. m stays open on {len(open_ones)}: "
-        f"there the least m that is not excluded is told, and λ with it."
+        f"there the least m that is not excluded is told, and λ with it. The fit allows for no pole nearer to λ than "
+        f"{min(SHIFTS):g}: where λ is off although m is right, a nearer one or too short a curve is the likely reason."
     )
 
 
@@ -176,14 +182,16 @@ def _ladders(table: pd.DataFrame) -> str:
     exact, data = ladder[ladder["quantity"] == LOG_VOLUME], ladder[ladder["quantity"] == OF_DATA]
     plain = exact[exact["flags"] == ""]
     lost = table[(table["method"] == "ladder") & table["value"].isna()]
-    reach = exact[exact["mcse"] < 0.2].groupby("problem")[["epsilon", "n"]].min()
-    told = ", ".join(f"{name} {row['epsilon'] * row['n']:.2g}/n" for name, row in reach.iterrows())
+    reach = exact[exact["mcse"] < VAGUE].groupby("problem")[["epsilon", "n"]].min()
+    told = ", ".join(f"{row['epsilon'] * row['n']:.1g}/n on {name}" for name, row in reach.iterrows())
+    off = [f"{_name(r)} at ε = {r['epsilon']:.0e} (z = {r['z']:+.1f})" for r in _outside(plain).to_dict("records")]
     return (
         "**The draws of a ladder** give V too, each draw with its weight at β = 0. "
-        f"{_agreement(exact, 'values of the volume of K from ladders')} {len(plain)} of them carry no flag, and of "
-        f"these {int((plain['z'].abs() <= WITHIN).sum())} are within. An error below 0.2 nats is reached down to ε of "
-        f"{told}: the posterior at β = 1 is what goes furthest down, and it goes to about λ/n. On {len(lost)} rows no "
-        f"draw is inside, which is told and no number given. The volume of the data's own loss, L_n − L_n(w0), agrees "
+        f"{_agreement(exact, 'values of the volume of K from ladders')} {len(plain)} of them carry no flag, and "
+        f"of these {len(plain) - len(off)} are within{'; not so: ' + ', '.join(off) if off else ''}. Draws at β = 1 "
+        f"reach furthest down, to ε of about λ/n and, since there are thousands of them, some way below: the error is "
+        f"less than {VAGUE:g} nats down to {told}. On {len(lost)} rows, further down, no draw is inside: no number is "
+        f"given, and a flag says why. The volume of the data's own loss, L_n − L_n(w0), agrees "
         f"with splitting of that loss within {WITHIN:g} joint errors on {int((data['z'].abs() <= WITHIN).sum())} of "
         f"{len(data)} levels (root mean square z {np.sqrt((data['z'] ** 2).mean()):.2f})."
     )

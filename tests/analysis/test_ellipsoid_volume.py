@@ -64,5 +64,6 @@ def test_what_is_refused():
         ellipsoid_volume(models.get("linear-2"), [0.0])
     with pytest.raises(InputError, match="directions"):
         ellipsoid_volume(models.get("linear-2"), [0.1], directions="flat")
-    with pytest.raises(InputError, match="edge"):
-        ellipsoid_volume(models.get("half-line"), [0.1])
+    for name in ("half-line", "trinomial-boundary"):
+        with pytest.raises(InputError, match="edge"):
+            ellipsoid_volume(models.get(name), [0.1])
