@@ -14,8 +14,10 @@ from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
 from singular.analysis.effective_parameters import descent_parameters, tempered_parameters
 from singular.analysis.effective_temperature import EffectiveTemperature, effective_temperature
+from singular.analysis.ellipsoid_volume import Ellipsoid, ellipsoid_volume
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
+from singular.analysis.exact_volume import exact_volume, exactly_known
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.exported import Exported, export
 from singular.analysis.fisher import Information, fisher_information, hessian
@@ -23,6 +25,7 @@ from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
 from singular.analysis.gradient_noise import GradientNoise, gradient_noise, noise_along
 from singular.analysis.joint import covariance
+from singular.analysis.ladder_volume import ladder_volume
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
 from singular.analysis.loss_traces import local_coefficient_from_losses
@@ -55,6 +58,7 @@ __all__ = [
     "Asymptotics",
     "Criterion",
     "EffectiveTemperature",
+    "Ellipsoid",
     "Estimate",
     "EveryNumber",
     "ExactValue",
@@ -86,10 +90,13 @@ __all__ = [
     "effective_dimension",
     "effective_learning_coefficient",
     "effective_temperature",
+    "ellipsoid_volume",
     "every_number",
     "evidence_increments",
     "evidence_slope",
     "exact_target",
+    "exact_volume",
+    "exactly_known",
     "excess_coefficient",
     "excess_coefficient_curve",
     "excess_offset",
@@ -105,6 +112,7 @@ __all__ = [
     "growth",
     "held_out_log_likelihood",
     "hessian",
+    "ladder_volume",
     "laplace",
     "learning_coefficient",
     "learning_curve",

@@ -21,6 +21,7 @@ QUESTIONS = MappingProxyType(
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
         "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
         "temperature-axis": "Bayes, SGLD, SGD, stopped descent at one temperature: which of them read the same there?",
+        "volume": "How fast does the prior volume of {K < ε} vanish, and does a Hessian know?",
     }
 )
 """Name -> the question it answers."""
