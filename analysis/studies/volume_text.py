@@ -101,7 +101,7 @@ def _decades(split: pd.DataFrame) -> np.ndarray:
 
 
 def _outside(cells: pd.DataFrame) -> pd.DataFrame:
-    return cells[cells["z"].abs() > WITHIN]
+    return cells.loc[cells["z"].abs() > WITHIN, :]
 
 
 def _agreement(cells: pd.DataFrame, what: str) -> str:
