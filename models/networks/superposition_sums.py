@@ -92,7 +92,8 @@ def _weights(features: int):
 
 def _density(inputs, sums, precision, constant):
     w, b = _weights(inputs.shape[0])
-    numpyro.factor("nll", -0.5 * precision * _squared_errors(w, b, inputs, sums) - constant)
+    errors = _squared_errors(w, b, jnp.asarray(inputs), jnp.asarray(sums))
+    numpyro.factor("nll", -0.5 * precision * errors - constant)
 
 
 def _squared_errors(w, b, inputs, sums):
