@@ -9,10 +9,10 @@ import pandas as pd
 from scipy.optimize import brentq
 
 from singular import models, posteriors
-from singular.analysis.phases import Division, divide, phase_odds
+from singular.analysis.phases import Division, divide, phase_odds, region_of
 from singular.analysis.smc import free_energy_smc
 from singular.analysis.studies.cells import COLUMNS, NO_NOISE, share_rows, z_of
-from singular.analysis.studies.superposition_figure import draw
+from singular.analysis.studies.superposition_figure import SHOWN, draw
 from singular.analysis.studies.superposition_laws import UNSETTLED, at_size, crossings
 from singular.analysis.studies.superposition_points import (
     ANY_PENTAGON,
@@ -22,6 +22,7 @@ from singular.analysis.studies.superposition_points import (
     LENGTH,
     PENTAGON,
     PUBLISHED,
+    corners_of,
     critical_table,
     descend,
     nearest_point,
@@ -40,8 +41,8 @@ TOP = 1024.0
 """Size of the ladder without noise: its rung at β is the posterior at β · 1024."""
 CHECKED = 512.0
 """Size at which particles are held against it, one of its rungs near the crossing."""
-FREE = {"chains": 4, "draws": 800, "warmup": 250}
-LADDER = {"chains": 4, "draws": 400, "warmup": 150}
+FREE = {"chains": 4, "draws": 500, "warmup": 150}
+LADDER = {"chains": 4, "draws": 300, "warmup": 120}
 TUNED = {"particles": 1024, "replicates": 8, "moves": 3, "leapfrog": 8}
 PER_OCTAVE = 3
 """Rungs for each factor 2 of β: swaps are accepted in 0.55 to 0.9 of the rounds."""
@@ -59,6 +60,8 @@ CHAINS, ROUNDS = 16, 200
 FOLLOWED = 4
 """Every so many draws are followed downhill."""
 DESCENTS = (256.0, 512.0, 1024.0)
+PICTURED, DRAWN = 256.0, 40
+"""Size, and draws of each polygon, of the picture."""
 EXTRA = ["rule", "variance", "size"]
 
 
@@ -166,6 +169,27 @@ def unaided(size: float, seed: int) -> pd.DataFrame:
     return _tidy([frame], method="nuts", variance=WHOLE, size=size, rule=HULL)
 
 
+def pictures(seed: int) -> pd.DataFrame:
+    """Return columns of W of some particles of each polygon, turned so that the corners lie on each other."""
+    run = posteriors.smc(noise_free(FEATURES, PICTURED), seed=seed, particles=512, replicates=4, moves=2, leapfrog=6)
+    w, b = (run.tree["posterior"][site].to_numpy() for site in ("W", "b"))
+    w, b = w.reshape(-1, *w.shape[2:]), b.reshape(-1, b.shape[-1])
+    label = region_of(rules()[HULL], {"W": w, "b": b})
+    frames = []
+    for name in SHOWN:
+        chosen = w[label == list(rules()[HULL]).index(name)][:DRAWN]
+        for place, one in enumerate(chosen):
+            corner = corners_of(one)
+            angles = np.sort(np.arctan2(one[1, corner], one[0, corner]))
+            steps = angles - 2 * math.pi * np.arange(angles.size) / angles.size
+            turn = np.exp(-1j * np.angle(np.exp(1j * steps).sum()))
+            turned = (one[0] + 1j * one[1]) * turn
+            frames.append(
+                pd.DataFrame({"x": turned.real, "y": turned.imag, "corner": corner, "draw": place}).assign(phase=name)
+            )
+    return pd.concat(frames, ignore_index=True).assign(size=PICTURED)
+
+
 def critical_rows() -> pd.DataFrame:
     """Return loss and half rank of the critical points, with the published losses, and the crossings of the laws."""
     table = critical_table()
@@ -178,7 +202,7 @@ def critical_rows() -> pd.DataFrame:
 
 
 def run(workshop: Workshop) -> Finding:
-    """Sample the posterior without noise and on data, twice over where no exact answer is known, and lay laws beside."""
+    """Sample the posterior without noise and on data, by a second route too, and lay laws beside."""
     seed = workshop.seed
     free = workshop.parts(without_noise, [(seed,), (seed + 1,)])
     drawn = workshop.parts(sampled, [(n, v, seed + s) for n, v, sets in SAMPLED for s in range(sets)])
@@ -190,7 +214,8 @@ def run(workshop: Workshop) -> Finding:
         by=["problem", "method", "rule", "variance", "seed", "quantity", "size", "phase"], kind="stable",
         ignore_index=True,
     )  # fmt: skip
-    return Finding(table, draw(table, seed), text(table, seed), shown(table, seed))
+    (found,) = workshop.parts(pictures, [(seed,)])
+    return Finding(table, draw(table, found, seed), text(table, seed), shown(table, seed))
 
 
 def against_first(table: pd.DataFrame, seed: int) -> pd.DataFrame:

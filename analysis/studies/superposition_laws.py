@@ -76,10 +76,10 @@ def laws() -> dict[str, PhaseLaw]:
 
 
 def flat_mass(nodes: int = 200) -> float:
-    """Return the prior's mass of the column v and the bias a of a sixth feature that leave the pentagon's loss as it is.
+    """Return the prior's mass of the column v and bias a of a sixth feature that leave the pentagon's loss as it is.
 
-    v · w_j ≤ −b for each corner, so that its input switches no output on, and a ≤ −max(0, v · w_j, |v|²), so that its own
-    output stays off: a polar rule over a tenth of the dual pentagon.
+    v · w_j ≤ −b for each corner, so that its input switches no output on, and a ≤ −max(0, v · w_j, |v|²), so that its
+    own output stays off: a polar rule over a tenth of the dual pentagon.
     """
     z = critical_point(PENTAGON)
     length, bias = z[0], z[WEIGHTS]
@@ -129,7 +129,7 @@ def _leads(law: dict[str, PhaseLaw]) -> float:
 
 
 class Mass(NamedTuple):
-    """Log evidence of each polygon, nats, and the share of the pentagons' on nodes where Newton's method has not settled."""
+    """Log evidence of each polygon, nats, and the share of pentagons on nodes where Newton's method has not settled."""
 
     log_mass: dict[str, float]
     unsettled: float
@@ -140,7 +140,8 @@ def at_size(size: float) -> Mass:
 
     Hexagon: a normal at the mode of s K + ½ |w|² over all that is not rotation. Pentagons: for each column (inside the
     pentagon) and bias of the feature that is left out, a normal at the mode of the other fifteen coordinates; over
-    these three, quadrature. So the edges of the flat part are as soft as they are at this s, and the pentagon gives way.
+    these three, quadrature. So the edges of the flat part are as soft as they are at this s, and the
+    pentagon gives way.
     """
     with x64():
         whole = np.arange(3 * FEATURES)
@@ -236,7 +237,7 @@ def _settle(z: np.ndarray, keep: np.ndarray, size: float) -> np.ndarray:
 
 @cache
 def _relaxed():
-    """Return (start, nodes, tangent, size) -> points with the fifteen coordinates at their mode, decrement, ½ log det."""
+    """Return (start, nodes, tangent, size) -> points with fifteen coordinates at their mode, decrement, ½ log det."""
     free, dead = jnp.asarray(FREE), jnp.asarray(DEAD)
 
     def energy(values, node, size):
@@ -268,4 +269,3 @@ def _relaxed():
         return jax.lax.map(partial(one, start, tangent, size), nodes)
 
     return jax.jit(every)
-

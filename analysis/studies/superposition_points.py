@@ -1,6 +1,6 @@
 """The polygons of the toy model of superposition: the exact critical points, and which polygon a draw is.
 
-A draw is told by its picture in the hidden plane. The columns of W that are corners of their convex hull are the corners
+A draw is told by its picture in the hidden plane. The columns of W on the corners of their convex hull are the corners
 of the polygon; those inside it belong to features that are not represented. No length is asked for, so there is no
 threshold. A feature that is not represented has an output that is off for all inputs (b < 0) or guesses the mean of its
 input (b > 0): each of these puts a + to the name. If the origin is outside the hull, it is no polygon: ``rest``.
@@ -66,8 +66,8 @@ def loss(z: Any) -> Any:
 def critical_table() -> pd.DataFrame:
     """Return for each critical point its loss, largest slope, half the rank of the Hessian, and ½ |w|².
 
-    ``squares`` leaves out the biases of features that are off. ``least`` is the smallest eigenvalue of the Hessian: below
-    0 it is a saddle. The rank says λ only where the loss is smooth, which at the square it is not.
+    ``squares`` leaves out the biases of features that are off. ``least`` is the smallest eigenvalue of the Hessian:
+    below 0 it is a saddle. The rank says λ only where the loss is smooth, which at the square it is not.
     """
     rows = []
     with x64():
@@ -98,8 +98,13 @@ def pentagons() -> Mapping[str, Predicate]:
 def told_apart(parameters: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return corners of the hull, columns inside it with b > 0, and whether the origin is inside, each (…)."""
     w, b = np.asarray(parameters["W"]), np.asarray(parameters["b"])
-    corner = np.stack([_widest_gap(np.delete(w, i, -1) - w[..., i, None]) > math.pi for i in range(w.shape[-1])], -1)
+    corner = corners_of(w)
     return corner.sum(axis=-1), (~corner & (b > 0)).sum(axis=-1), _widest_gap(w) < math.pi
+
+
+def corners_of(w: np.ndarray) -> np.ndarray:
+    """Return which columns of W (…, 2, c) are corners of their hull, (…, c): all others lie on one side of them."""
+    return np.stack([_widest_gap(np.delete(w, i, -1) - w[..., i, None]) > math.pi for i in range(w.shape[-1])], -1)
 
 
 def descend(z: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The toy model of superposition on sums of its data, so that a gradient costs much the same at any n, and without noise.
+"""The toy model of superposition on sums of its data, a gradient costing much the same at any n, and without noise.
 
 An input has one feature on, x = u e_i, so that output j is max(b_j + u g_ji, 0) with g = Wᵀ W: on for the u on one side
 of −b_j/g_ji. With the u of each feature sorted, and running sums of 1, u and u², the squared errors of all rows are
@@ -97,7 +97,7 @@ def _density(inputs, sums, precision, constant):
 
 
 def _squared_errors(w, b, inputs, sums):
-    """Return Σ |x − max(Wᵀ W x + b, 0)|² over the rows; ``inputs`` (c, m) sorted, ``sums`` (3, c, m + 1) of u⁰, u, u²."""
+    """Return Σ |x − max(Wᵀ W x + b, 0)|² over rows; ``inputs`` (c, m) sorted, ``sums`` (3, c, m + 1) of u⁰, u, u²."""
     slope = w.T @ w  # output j, feature i
     start = jnp.broadcast_to(b[:, None], slope.shape)
     flat = slope == 0
