@@ -12,6 +12,7 @@ from singular import models, posteriors
 from singular.analysis.phases import Division, divide, phase_odds, region_of
 from singular.analysis.smc import free_energy_smc
 from singular.analysis.studies.cells import COLUMNS, NO_NOISE, share_rows, z_of
+from singular.analysis.studies.superposition_data import NAME, foretold_crossings, shifts
 from singular.analysis.studies.superposition_figure import SHOWN, draw
 from singular.analysis.studies.superposition_laws import UNSETTLED, at_size, crossings
 from singular.analysis.studies.superposition_points import (
@@ -29,14 +30,23 @@ from singular.analysis.studies.superposition_points import (
     pentagons,
     rules,
 )
-from singular.analysis.studies.superposition_text import CROSSING, DESCENT, ENDS, MOVED, ODDS, shown, text
+from singular.analysis.studies.superposition_text import (
+    CROSSING,
+    DESCENT,
+    ENDS,
+    FORETOLD,
+    MOVED,
+    ODDS,
+    SHIFT,
+    shown,
+    text,
+)
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.errors import InputError
 from singular.models.networks.superposition_sums import noise_free, on_sums
 from singular.models.problem import Problem
 from singular.posteriors.precision import x64
 
-NAME = "superposition-2-6"
 TOP = 1024.0
 """Size of the ladder without noise: its rung at β is the posterior at β · 1024."""
 CHECKED = 512.0
@@ -53,9 +63,11 @@ SAMPLED = (
     (50, HALF, 1), (10, HALF, 1),
 )  # fmt: skip
 """n, the variance at β = 1, and data sets. At variance ½ the rung β = ½ is the posterior at variance 1."""
-LAPLACE = (128, 181, 256, 362, 512, 645, 813, 1024)
+LAPLACE = (128, 181, 256, 362, 512, 645, 813, 1024, 1448)
 UNAIDED = (600, 1200)
 """Sizes of chains without a ladder: the published n at the two variances."""
+MANY = 100
+"""Data sets on which the crossing is foretold."""
 CHAINS, ROUNDS = 16, 200
 FOLLOWED = 4
 """Every so many draws are followed downhill."""
@@ -128,6 +140,8 @@ def sampled(n: int, variance: float, seed: int) -> pd.DataFrame:
         frames.append(share_rows(problem, division, [beta], phases=rules()[HULL]).assign(**about))
         odds = _odds_row(both, pentagons(), beta)
         frames.append(pd.DataFrame([odds]).assign(**about) if odds else pd.DataFrame())
+        moved = shifts(n, seed, variance / beta, np.array([n]))
+        frames.append(pd.DataFrame({"phase": HEXAGON, "quantity": SHIFT, "value": moved}).assign(**about))
     return _tidy(frames, problem=problem.name, n=n, seed=seed, method="mbar").assign(beta=1.0)
 
 
@@ -144,6 +158,19 @@ def by_laplace(size: float) -> pd.DataFrame:
     rows.append({"phase": HEXAGON, "quantity": ODDS, "value": masses[HEXAGON] - five})
     frame = pd.DataFrame(rows).assign(problem=NAME, n=round(size), seed=NO_NOISE, flags=flags)
     return _tidy([frame], method="laplace", variance=WHOLE, size=size, rule=HULL, beta=1.0)
+
+
+def over_data(peaks: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Return where the hexagon takes over on many data sets, from the odds by Laplace's method moved by the data."""
+    known = peaks[peaks["quantity"] == ODDS].sort_values("size")
+    frames = []
+    for variance in (WHOLE, HALF):
+        found = foretold_crossings(
+            known["size"].to_numpy(), known["value"].to_numpy(), variance, range(seed, seed + MANY)
+        )
+        rows = {"seed": range(seed, seed + MANY), "value": found, "variance": variance}
+        frames.append(pd.DataFrame(rows).assign(flags=np.where(np.isnan(found), "not up to the last n", "")))
+    return _tidy(frames, problem=NAME, phase=HEXAGON, quantity=FORETOLD, method="laplace and data", rule=HULL, beta=1.0)
 
 
 def unaided(size: float, seed: int) -> pd.DataFrame:
@@ -210,6 +237,7 @@ def run(workshop: Workshop) -> Finding:
     alone = workshop.parts(unaided, [(float(size), seed) for size in UNAIDED[::-1]])
     peaks = workshop.parts(by_laplace, [(float(size),) for size in LAPLACE[::-1]])
     table = pd.concat([*free, *drawn, *other, *alone, *peaks, critical_rows()], ignore_index=True)
+    table = pd.concat([table, over_data(pd.concat(peaks), seed)], ignore_index=True)
     table = against_first(table, seed).sort_values(
         by=["problem", "method", "rule", "variance", "seed", "quantity", "size", "phase"], kind="stable",
         ignore_index=True,
@@ -223,7 +251,7 @@ def against_first(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     table = table.copy()
     free = (table["method"] == "mbar") & table["problem"].str.endswith("without noise")
     kinds = table["quantity"].isin(["share", ODDS]) & (table["mcse"] > 0)
-    key = ["rule", "quantity", "phase", "n"]
+    key = ["rule", "quantity", "phase", "size"]
     first = table[free & kinds & (table["seed"] == seed)].set_index(key)
     second = table[kinds & ((free & (table["seed"] == seed + 1)) | (table["method"] == "smc"))]
     for place, row in second.iterrows():
