@@ -103,6 +103,11 @@ def _row(name: str):
 
 
 @cache
+def _hessian():
+    return jax.jit(jax.hessian(loss))
+
+
+@cache
 def _ways(name: str) -> np.ndarray:
     """Return the corner of each feature, (way, feature): one of each set of ways that a rotation makes the same."""
     every = np.array(list(itertools.permutations(range(FEATURES))))
@@ -117,7 +122,7 @@ def _log_mean(name: str, which: np.ndarray, size: np.ndarray, at: np.ndarray, va
     keep = FREE if name == PENTAGON else np.arange(3 * FEATURES)
     point = critical_point(name)
     mean = 0.5 * float(loss(point))
-    hessian = 0.5 * np.asarray(jax.hessian(loss)(point))[np.ix_(keep, keep)]
+    hessian = 0.5 * np.asarray(_hessian()(point))[np.ix_(keep, keep)]
     value, slope = _row(name)
     own = which[:, None] == np.arange(FEATURES)  # (row, feature)
     cost = np.empty((FEATURES, FEATURES, at.size))  # (feature, corner, k)

@@ -112,6 +112,8 @@ def _data(axes: Axes, table: pd.DataFrame, seed: int) -> None:
                           mfc=colour if own_seed == seed else "none", capsize=2,
                           label=f"data sets, σ² = {variance:g}" if place == 0 else None)  # fmt: skip
     axes.axvline(600, color=GREY, ls="--", lw=1.0)
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_xlim(8, 2600)
     axes.text(615, 0.02, "n = 600", fontsize=8, color=GREY)
     axes.set_xscale("log")
     axes.legend(fontsize=8, frameon=False, loc="upper left")

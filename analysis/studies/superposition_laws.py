@@ -65,7 +65,7 @@ def laws() -> dict[str, PhaseLaw]:
             z = critical_point(name)
             flat = name == PENTAGON
             keep = FREE if flat else np.arange(3 * FEATURES)
-            spectrum = np.linalg.eigvalsh(0.5 * np.asarray(jax.hessian(loss)(z))[np.ix_(keep, keep)])[1:]
+            spectrum = np.linalg.eigvalsh(_curvature(z, keep))[1:]
             log_mass = (
                 math.log(circles * 2 * math.pi * np.linalg.norm(z[:WEIGHTS])) - 0.5 * keep.size * LOG_2PI
                 - 0.5 * float(np.sum(z[keep] ** 2)) + LAMBDA[name] * LOG_2PI - 0.5 * float(np.log(spectrum).sum())
@@ -135,6 +135,18 @@ class Mass(NamedTuple):
     unsettled: float
 
 
+def hexagon_mass(size: float) -> float:
+    """Return the log evidence of the hexagon at a finite size: a normal at the mode, across the rotations."""
+    with x64():
+        whole = np.arange(3 * FEATURES)
+        z = _settle(critical_point(HEXAGON), whole, size)
+        tangent = _tangent(z)
+        curvature = _log_determinant(size * _curvature(z, whole) + np.eye(whole.size), tangent)
+        hexagon = _peak(z, size) + math.log(CIRCLES[HEXAGON] * 2 * math.pi * np.linalg.norm(z[:WEIGHTS]))
+        hexagon += 0.5 * (whole.size - 1) * LOG_2PI - 0.5 * curvature
+    return float(hexagon)
+
+
 def at_size(size: float) -> Mass:
     """Return the log evidence of hexagon and pentagons at a finite size s, Laplace's method with soft edges.
 
@@ -144,12 +156,6 @@ def at_size(size: float) -> Mass:
     pentagon gives way.
     """
     with x64():
-        whole = np.arange(3 * FEATURES)
-        z = _settle(critical_point(HEXAGON), whole, size)
-        tangent = _tangent(z)
-        curvature = _log_determinant(size * _curvature(z, whole) + np.eye(whole.size), tangent)
-        hexagon = _peak(z, size) + math.log(CIRCLES[HEXAGON] * 2 * math.pi * np.linalg.norm(z[:WEIGHTS]))
-        hexagon += 0.5 * (whole.size - 1) * LOG_2PI - 0.5 * curvature
         start = _settle(critical_point(PENTAGON), FREE, size)
         nodes, weights, names = _nodes(start)
         tangent = _tangent(start)[FREE]
@@ -160,7 +166,7 @@ def at_size(size: float) -> Mass:
     masses = {name: float(logsumexp(log_mass[names == name])) for name in PIECES}
     bad = ~(decrement < SETTLED)
     unsettled = float(np.exp(logsumexp(log_mass[bad]) - logsumexp(log_mass))) if bad.any() else 0.0
-    return Mass({HEXAGON: float(hexagon), **masses}, unsettled)
+    return Mass({HEXAGON: hexagon_mass(size), **masses}, unsettled)
 
 
 def _rule(nodes: int, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:

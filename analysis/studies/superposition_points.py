@@ -70,11 +70,12 @@ def critical_table() -> pd.DataFrame:
     below 0 it is a saddle. The rank says λ only where the loss is smooth, which at the square it is not.
     """
     rows = []
+    slope_of, curvature_of = jax.jit(jax.grad(loss)), jax.jit(jax.hessian(loss))
     with x64():
         for name, (corners, guesses) in POINTS.items():
             z = critical_point(name)
-            slope = float(np.abs(jax.grad(loss)(z)).max())
-            spectrum = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(z)))
+            slope = float(np.abs(slope_of(z)).max())
+            spectrum = np.linalg.eigvalsh(np.asarray(curvature_of(z)))
             rank = int((np.abs(spectrum) > 1e-6).sum())
             counted = np.concatenate([z[:WEIGHTS], z[WEIGHTS : WEIGHTS + corners + guesses]])
             squares = 0.5 * float(np.sum(counted**2))

@@ -58,10 +58,10 @@ def data_crossings(table: pd.DataFrame, variance: float = 1.0, method: str = "mb
 
 def text(table: pd.DataFrame, seed: int) -> str:
     """Return the page: what the posterior does, whether n ≈ 600 is seen, by which laws, and how far to trust it."""
-    return "\n\n".join(
-        [_model(), _answer(table, seed), _data(table), _laws(table, seed), _rule(table, seed), _second(table, seed), _chains(table),
-         markdown(_critical(table)), markdown(shown(table, seed))]
-    )  # fmt: skip
+    said = (_answer, _laws, _rule, _second)
+    answer, laws, rule, second = (paragraph(table, seed) for paragraph in said)
+    pages = [_model(), answer, _data(table), laws, rule, second, _chains(table)]
+    return "\n\n".join([*pages, markdown(_critical(table)), markdown(shown(table, seed))])
 
 
 def _model() -> str:
@@ -122,11 +122,13 @@ def _data(table: pd.DataFrame) -> str:
     shift, left = float(moved.reindex(odds.index).mean()), float(after.mean())
     kind = "overstates" if left * shift < 0 else "understates"
     return (
-        "**A data set moves it.** The pentagon pays u² for each input of the feature it leaves out, and the data choose "
+        "**A data set moves it.** The pentagon pays u² for each input of the feature it leaves out, and the data "
+        "choose "
         "the feature that costs least; the hexagon has no such choice. Laplace's method with the losses and slopes of "
         f"the data at the critical points shifts the log odds by {shift:+.2f} nats in the mean over the {len(odds)} "
         "ladders on data with n ≥ 200 and log odds below 6. These are off the odds without noise (by Laplace's method, "
-        f"below) by {math.sqrt((gap**2).mean()):.2f} nats (root mean square), and by {math.sqrt((after**2).mean()):.2f} "
+        f"below) by {math.sqrt((gap**2).mean()):.2f} nats (root mean square), and by "
+        f"{math.sqrt((after**2).mean()):.2f} "
         f"once shifted, {left:+.2f} in the mean: the shift {kind} what the data do. By it the hexagon takes over for "
         f"good on {many['seed'].nunique()} data sets at n = ("
         + "; ".join(pieces)
