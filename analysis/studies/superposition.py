@@ -308,7 +308,8 @@ def _weighted(logs: np.ndarray, mean) -> dict[str, float]:
 
 def _tidy(frames: list[pd.DataFrame], **about) -> pd.DataFrame:
     whole = pd.concat([frame for frame in frames if len(frame)], ignore_index=True).assign(**about)
-    return whole.reindex(columns=[*COLUMNS, *EXTRA]).fillna({"flags": ""})
+    flags = whole["flags"].fillna("") if "flags" in whole else ""
+    return whole.assign(flags=flags).reindex(columns=[*COLUMNS, *EXTRA])
 
 
 STUDY = Study("superposition", "Superposition: pentagons first, hexagons later", run)

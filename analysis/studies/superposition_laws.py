@@ -24,6 +24,7 @@ from singular.analysis.phase_law import PhaseLaw, crossing
 from singular.analysis.studies.superposition_points import (
     FEATURES,
     HEXAGON,
+    LAWS,
     PENTAGON,
     WEIGHTS,
     critical_point,
@@ -115,10 +116,7 @@ def crossings() -> pd.DataFrame:
     full, theirs, half = laws(), published(False), published(True)
     plain = {name: PhaseLaw(law.loss, law.coefficient) for name, law in full.items()}
     both = {name: PhaseLaw(law.loss, law.coefficient) for name, law in theirs.items()}
-    told = {
-        "n ΔK = Δλ log n": plain, "n ΔL = Δλ log n": both, "with ½ |w|², L": theirs, "with ½ |w|², K": half,
-        "every constant, s → ∞": full,
-    }  # fmt: skip
+    told = dict(zip(LAWS, (plain, both, theirs, half, full), strict=True))
     rows = [(name, crossing(law[PENTAGON], law[HEXAGON], least=_leads(law))) for name, law in told.items()]
     return pd.DataFrame([(name, math.nan if n is None else n) for name, n in rows], columns=["law", "n"])
 

@@ -32,6 +32,8 @@ HEXAGON, PENTAGON = "6-gon", "5-gon"
 ANY_PENTAGON = "any 5-gon"
 POINTS = {"6-gon": (6, 0), "5-gon": (5, 0), "5+-gon": (5, 1), "4-gon": (4, 0), "4+-gon": (4, 1), "4++-gon": (4, 2)}
 """Name -> corners, and features that are not represented with b > 0."""
+LAWS = ("n ΔK = Δλ log n", "n ΔL = Δλ log n", "½ |w|² kept, L", "½ |w|² kept, K", "every constant, n → ∞")
+"""Ways to foretell the crossing: with the loss of unit noise (K) or twice that (L), and which constants are kept."""
 PUBLISHED = {"6-gon": 0.04819, "5-gon": 0.06874, "5+-gon": 0.06180, "4+-gon": 0.10417}
 """Losses of Chen, Lau, Mendel, Wei and Murfet (2023), arXiv 2310.06301."""
 OFF = -1.0

@@ -9,13 +9,14 @@ import pandas as pd
 
 from singular.analysis.markdown import markdown
 from singular.analysis.studies.cells import WITHIN
-from singular.analysis.studies.superposition_points import ANY_PENTAGON, HEXAGON, HULL, LENGTH, LONG
+from singular.analysis.studies.superposition_points import ANY_PENTAGON, HEXAGON, HULL, LAWS, LENGTH, LONG, POINTS
 
 ODDS = "log odds, 6-gon over any 5-gon"
 CROSSING = "n at equal odds"
 FORETOLD = "n at equal odds, foretold"
 SHIFT = "shift of the log odds by the data"
 DESCENT, ENDS, MOVED = "descends to ", "chains that end in", "moves between hexagon and pentagon"
+PLAIN_K, PLAIN_L, THEIRS_L, THEIRS_K, EVERY = LAWS
 PUBLISHED_CROSSING = 601
 """The critical n that Chen et al. (2023) foretell for 5 to 6 corners."""
 PUBLISHED_WINDOW = (600, 700)
@@ -107,7 +108,7 @@ def _data(table: pd.DataFrame) -> str:
     pieces, inside = [], []
     for variance, own in many.groupby("variance", sort=False):
         low, middle, high = np.nanquantile(own["value"], [0.05, 0.5, 0.95])
-        pieces.append(f"σ² = {variance:g}: {middle:.0f} in the median, {low:.0f} to {high:.0f} for nine in ten")
+        pieces.append(f"n = {middle:.0f} in the median at σ² = {variance:g}, {low:.0f} to {high:.0f} for nine in ten")
         share = own["value"].between(*PUBLISHED_WINDOW).mean()
         inside.append(f"{100 * share:.0f} % at σ² = {variance:g}")
     rows = table[(table["method"] == "mbar") & ~table["problem"].str.endswith("without noise")]
@@ -130,11 +131,11 @@ def _data(table: pd.DataFrame) -> str:
         f"below) by {math.sqrt((gap**2).mean()):.2f} nats (root mean square), and by "
         f"{math.sqrt((after**2).mean()):.2f} "
         f"once shifted, {left:+.2f} in the mean: the shift {kind} what the data do. By it the hexagon takes over for "
-        f"good on {many['seed'].nunique()} data sets at n = ("
+        f"good on {many['seed'].nunique()} data sets at "
         + "; ".join(pieces)
-        + "). Within the published window lie "
+        + ". Within the published window lie "
         + " and ".join(inside)
-        + " of them: an n between 600 and 700 on a single data set is no surprise at either variance."
+        + " of them."
     )
 
 
@@ -142,7 +143,7 @@ def _laws(table: pd.DataFrame, seed: int) -> str:
     law = table[(table["method"] == "exact") & (table["quantity"] == CROSSING)].set_index("phase")["value"]
     peak = data_crossings(table, method="laplace")[0][1]
     found = _crossing(table, seed, HULL)
-    plain = "the pentagon never leads" if math.isnan(law.iloc[4]) else f"n = {law.iloc[4]:.0f}"
+    plain = "the pentagon never leads" if math.isnan(law[EVERY]) else f"n = {law[EVERY]:.0f}"
     free = free_rows(table, seed)
     odds = free[(free["quantity"] == ODDS) & (free["rule"] == HULL)].set_index("n")
     laplace = table[(table["method"] == "laplace") & (table["quantity"] == ODDS)].set_index("n")
@@ -150,11 +151,11 @@ def _laws(table: pd.DataFrame, seed: int) -> str:
     gap = (laplace.loc[both, "value"] - odds.loc[both, "value"]).abs()
     flagged = int((laplace["flags"] != "").sum())
     return (
-        f"**Which law foretells it?** n ΔL = Δλ log n gives n = {law.iloc[1]:.0f} with L and {law.iloc[0]:.0f} with K "
-        f"= "
-        f"L/2; with ½ |w|² the published {law.iloc[2]:.0f} with L, but {law.iloc[3]:.0f} with K. The law is thus right "
-        "about the n at unit noise only with the loss of σ² = ½: two omissions nearly cancel. With every constant "
-        "(determinants, length of the circles of rotations, 120 copies of the hexagon, 144 of the pentagon, the "
+        f"**Which law foretells it?** n ΔL = Δλ log n gives n = {law[PLAIN_L]:.0f} with L and {law[PLAIN_K]:.0f} with "
+        f"K = L/2; with ½ |w|² the published {law[THEIRS_L]:.0f} with L, but {law[THEIRS_K]:.0f} with K. So the "
+        "published number fits the n at unit noise only with the loss of σ² = ½: two omissions nearly cancel. "
+        "With every constant (determinants, length of the circles of rotations, 120 copies of the hexagon, 144 of the "
+        "pentagon, the "
         "prior's "
         f"mass where a left-out feature is free) the limit n → ∞ gives {plain}, far too soon: the free part of the "
         "pentagon is small, and at these n its edges are soft. Laplace's method at each n with the left-out column and "
@@ -183,14 +184,14 @@ def _rule(table: pd.DataFrame, seed: int) -> str:
         )
         of = own.loc[six, "value"].sum(), own.loc[five, "value"].sum()
         pieces.append(
-            f"at n = {size:.0f} {right[0]:.0f} of {of[0]:.0f} hexagons and {right[1]:.0f} of {of[1]:.0f} pentagons"
+            f"for {right[0]:.0f} of {of[0]:.0f} hexagons and {right[1]:.0f} of {of[1]:.0f} pentagons at n = {size:.0f}"
         )
     return (
         "**What counts as a polygon.** The corners are the columns of W on their convex hull, with the origin inside "
         "it; "
         "a + is a column inside the hull with b > 0. Each critical point is told as itself. Gradient descent from "
         "draws "
-        f"ends in a critical point with as many corners for {'; '.join(pieces)}. By the length of the columns (above "
+        f"ends in a critical point with as many corners {'; '.join(pieces)}. By the length of the columns (above "
         f"{LONG:g}), as the catalogue divides, {told}: the column of a feature that is left out is often that long "
         f"where "
         "the prior still decides, so this rule sees hexagons that are none."
@@ -266,7 +267,7 @@ def _short(flags: str) -> str:
 
 def _critical(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[(table["method"] == "exact") & (table["quantity"] != CROSSING)]
-    wide = rows.pivot_table(index="phase", columns="quantity", values="value", aggfunc="first", sort=False)
+    wide = rows.pivot_table(index="phase", columns="quantity", values="value", aggfunc="first").loc[list(POINTS)]
     known = rows[rows["quantity"] == "loss"].set_index("phase")["exact"]
     return pd.DataFrame(
         {

@@ -29,7 +29,17 @@ from singular.analysis.studies.superposition_points import (
     rules,
     told_apart,
 )
-from singular.analysis.studies.superposition_text import ODDS, data_crossings
+from singular.analysis.studies.superposition_text import (
+    CROSSING,
+    DESCENT,
+    ENDS,
+    FORETOLD,
+    MOVED,
+    ODDS,
+    SHIFT,
+    data_crossings,
+    text,
+)
 from singular.errors import InputError
 from singular.models.networks.superposition_sums import noise_free, on_sums
 from singular.posteriors.precision import x64
@@ -136,7 +146,7 @@ def test_the_free_mass_leaves_the_loss_as_it_is():
 
 
 def test_the_published_crossing_is_that_of_its_law():
-    assert crossings().set_index("law").loc["with ½ |w|², L", "n"] == pytest.approx(601, abs=0.5)
+    assert crossings().set_index("law").loc["½ |w|² kept, L", "n"] == pytest.approx(601, abs=0.5)
     law = published(False)
     assert law["6-gon"].constant - law["5-gon"].constant == pytest.approx(2.7535, abs=5e-5)
 
@@ -183,6 +193,61 @@ def test_the_crossing_of_a_growing_data_set_is_interpolated_in_log_n():
     )
     ((seed, n, error),) = data_crossings(table)
     assert seed == 0 and n == pytest.approx(300) and 0.05 * 300 < error < 0.1 * 300
+
+
+def made_table(crossing: float) -> pd.DataFrame:
+    """Return a table as the study makes it, with hexagons ahead from a given n on."""
+    free, about = "superposition-2-6 without noise", {"rule": HULL, "variance": 1.0, "method": "mbar", "beta": 1.0}
+    frames = [study.critical_rows()]
+    for seed in (0, 1):
+        rows = [("6-gon", ODDS, size, 3 * math.log(size / crossing), 0.1) for size in (128.0, 256.0, 512.0, 1024.0)]
+        rows += [("6-gon", "share", size, 0.4, 0.01) for size in (256.0, 512.0)]
+        rows += [("5-gon", DESCENT + "5-gon", 512.0, 7.0, np.nan), ("6-gon", DESCENT + "5-gon", 512.0, 2.0, np.nan)]
+        frame = pd.DataFrame(rows, columns=["phase", "quantity", "size", "value", "mcse"])
+        frames.append(frame.assign(problem=free, seed=seed, n=frame["size"].astype(int), relaxation=2.0, **about))
+        for rule in (HULL, "length"):
+            row = {"phase": "6-gon", "quantity": CROSSING, "value": crossing, "mcse": 9.0, **about, "rule": rule}
+            frames.append(pd.DataFrame([row]).assign(problem=free, seed=seed, size=crossing, n=round(crossing)))
+        for quantity, value in ((ODDS, 3 * math.log(512 / crossing)), ("share", 0.4)):
+            row = {"phase": "6-gon", "quantity": quantity, "value": value, "mcse": 0.1, **about, "method": "smc"}
+            frames.append(pd.DataFrame([row]).assign(problem=free, seed=seed, size=512.0, n=512))
+        for variance, n in ((1.0, 300), (1.0, 1000), (0.5, 200), (0.5, 600)):
+            size = n / variance
+            rows = [(ODDS, 3 * math.log(size / crossing) - 1), (SHIFT, -1.5), ("share", 0.3)]
+            frame = pd.DataFrame(rows, columns=["quantity", "value"]).assign(**{**about, "variance": variance})
+            frames.append(frame.assign(problem="superposition-2-6", phase="6-gon", seed=seed, size=size, n=n, mcse=0.1))
+    for size in (128.0, 256.0, 1024.0):
+        row = {"phase": "6-gon", "quantity": ODDS, "value": 3 * math.log(size / crossing), **about, "method": "laplace"}
+        frames.append(pd.DataFrame([row]).assign(problem="superposition-2-6", seed=-1, size=size, n=int(size)))
+    for name, quantity, value in (
+        ("6-gon", ENDS, 5.0),
+        ("any 5-gon", ENDS, 3.0),
+        ("rest", ENDS, 0.0),
+        ("6-gon", MOVED, 9.0),
+    ):
+        row = {"phase": name, "quantity": quantity, "value": value, **about, "method": "nuts"}
+        frames.append(pd.DataFrame([row]).assign(problem=free, seed=0, size=600.0, n=600))
+    many = pd.DataFrame({"value": [500.0, 650.0, 800.0], "seed": [0, 1, 2]}).assign(**about, quantity=FORETOLD)
+    frames.append(many.assign(problem="superposition-2-6", phase="6-gon", method="laplace and data"))
+    table = pd.concat(frames, ignore_index=True)
+    table["round_trips"], table["flags"] = 30.0, ""
+    return study.against_first(table.reset_index(drop=True), 0)
+
+
+def test_the_page_says_what_the_table_says_in_any_order_of_its_rows():
+    table = made_table(560.0)
+    page = text(table, 0)
+    assert text(table.sample(frac=1, random_state=0), 0).split("| data |")[0] == page.split("| data |")[0]
+    for said in (
+        "Yes, at unit noise",
+        "n = 560 ± 9",
+        "the published 601 with L",
+        "445 with L and 1010 with K",
+        "overstates",
+    ):
+        assert said in page, said
+    assert "No, not at unit noise" in text(made_table(300.0), 0)
+    assert "for 7 of 7 pentagons" in page or "0 of 2 hexagons and 7 of 7 pentagons" in page
 
 
 def test_replicates_are_weighted_by_their_evidence():
