@@ -25,6 +25,7 @@ from singular.analysis.studies.superposition_points import (
     FEATURES,
     HEXAGON,
     HULL,
+    LAWS,
     LENGTH,
     POINTS,
     WEIGHTS,
@@ -127,8 +128,8 @@ def _noise_free(table: pd.DataFrame) -> pd.Index:
 
 
 def _laws(axes: Axes, table: pd.DataFrame, seed: int) -> None:
-    rows = [(row["phase"], row["value"], 0.0, GREY) for row in
-            table[(table["method"] == "exact") & (table["quantity"] == CROSSING)].to_dict("records")]  # fmt: skip
+    told = table[(table["method"] == "exact") & (table["quantity"] == CROSSING)].set_index("phase")["value"]
+    rows = [(name, told[name], 0.0, GREY) for name in LAWS]
     rows += [("Laplace, soft edges", data_crossings(table, method="laplace")[0][1], 0.0, BLACK)]
     for own_seed, name in ((seed, "ladder"), (seed + 1, "ladder, other seed")):
         own = free_rows(table, own_seed)

@@ -239,7 +239,7 @@ def test_the_page_says_what_the_table_says_in_any_order_of_its_rows():
     page = text(table, 0)
     assert text(table.sample(frac=1, random_state=0), 0).split("| data |")[0] == page.split("| data |")[0]
     for said in (
-        "Yes, at unit noise",
+        "Roughly, at unit noise",
         "n = 560 ± 9",
         "the published 601 with L",
         "445 with L and 1010 with K",
