@@ -99,6 +99,6 @@ def superposition(features: int) -> Model:
         note="Two dimensions store more than two features by leaving small overlaps to be cut off by negative biases. "
         "Polygons with fewer corners have a larger loss and a smaller local coefficient: with six features the "
         "hexagon has mean squared error 0.0482 and 17/2, the pentagon with one feature off 0.0687 and 7, so the "
-        "posterior goes over from pentagons to hexagons as n grows, near n = 1000 with unit noise. The loss is exact, "
-        "by integrals of piecewise linear functions. Noise and prior are those of this package, not of the paper.",
+        "posterior goes over from pentagons to hexagons as n grows: the study superposition measures where, and on "
+        "what it depends. The loss is exact, by integrals of piecewise linear functions.",
     )
