@@ -48,7 +48,7 @@ def draw(axes: Mapping[str, tuple[pd.DataFrame, str]]) -> Figure:
             above.errorbar(rows["temperature"], rows["value"], yerr=2 * rows["mcse"], label=kind, **style)
             below.errorbar(rows["temperature"], rows["ratio"], yerr=2 * rows["ratio_error"], **style)
         below.axhline(1.0, color=GREY, lw=1.0)
-        ratios = table["ratio"].dropna()
+        ratios = table["ratio"].dropna().to_numpy(dtype=float)
         if len(ratios) and ratios.min() > 0 and ratios.max() > WIDE * ratios.min():
             below.set_yscale("log")
             below.yaxis.set_major_locator(FixedLocator(TICKS))
