@@ -1,0 +1,166 @@
+"""Pseudo-singular: regular models whose small curvatures lie below the floor, beside truly singular ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from singular import posteriors
+from singular.analysis.estimate import Estimate
+from singular.analysis.studies.floor_rows import (
+    COEFFICIENT,
+    COLUMNS,
+    curve_rows,
+    near_product,
+    quadratic,
+    row_of,
+    window_mean,
+)
+from singular.analysis.studies.pseudo_singular_figure import draw
+from singular.analysis.studies.pseudo_singular_laws import (
+    HALF,
+    LEARNERS,
+    MOMENTUM,
+    RATE,
+    SPECTRA,
+    STOPPED_RATE,
+    coefficient,
+    near_product_coefficient,
+    near_product_parting,
+    parting,
+    stop_at,
+)
+from singular.analysis.studies.pseudo_singular_text import shown, text
+from singular.analysis.studies.workshop import Finding, Study, Workshop
+
+if TYPE_CHECKING:
+    from singular.models.problem import Problem
+
+GRID = np.geomspace(1e-6, 1.0, 61)
+SAMPLED = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+STOPS = (3e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+SCALES = (0.3, 0.1, 0.03)
+"""ε of the regular neighbours of the product model: curvature h = ε² at the optimum."""
+SHOWN_SCALE = 0.1
+BURN, WINDOW = 3.0, 6.0
+"""In relaxation times of the slowest direction."""
+RECORDS = 100
+EFFORT = 2e7
+RUNS = (200, 2000)
+STOPPED_RUNS = 600
+
+
+def exact(model: str, learner: str) -> pd.DataFrame:
+    """Return the exact coefficient of one model by one learner over resolutions."""
+    if model in SPECTRA:
+        values = [coefficient(learner, SPECTRA[model], float(t)) for t in GRID]
+    else:
+        scale = _scale(model)
+        values = [near_product_coefficient(scale, float(t)) for t in GRID]
+    points = [{"temperature": t, "value": v} for t, v in zip(GRID, values, strict=True)]
+    return curve_rows({"part": "curve", "problem": model, "noise": learner, "quantity": COEFFICIENT}, points)
+
+
+def at_equilibrium(model: str, temperature: float, seed: int) -> pd.DataFrame:
+    """Return excess/T of heavy-ball SGD with isotropic noise and weight decay T, from draws of the prior.
+
+    Its exact value is the law of these steps on a quadratic; the Gibbs value, which small steps tend to, elsewhere.
+    """
+    flat = model not in SPECTRA
+    problem: Problem = near_product(_scale(model)) if flat else quadratic(SPECTRA[model])
+    one = (1 - MOMENTUM) / (RATE * (_least(model) + temperature))
+    steps, burn = math.ceil((BURN + WINDOW) * one), math.ceil(BURN * one)
+    runs = int(np.clip(EFFORT / steps, *RUNS))
+    tree = posteriors.sgd(
+        problem, learning_rate=RATE, optimiser="momentum", momentum=MOMENTUM, noise="isotropic",
+        sigma=math.sqrt(2 * temperature * (1 - MOMENTUM) / RATE), weight_decay=temperature, runs=runs, steps=steps,
+        start="prior", keep=np.unique(np.linspace(burn, steps, RECORDS).astype(int)), seed=seed, progress=False,
+    )  # fmt: skip
+    about = {
+        "part": "runs", "problem": model, "noise": LEARNERS[1], "learning_rate": RATE, "batch_size": 1,
+        "momentum": MOMENTUM, "weight_decay": temperature, "temperature": temperature, "steps": steps, "runs": runs,
+    }  # fmt: skip
+    found = window_mean(tree, burn, temperature)
+    if flat:
+        row = row_of(about, COEFFICIENT, found, gibbs=near_product_coefficient(_scale(model), temperature))
+    else:
+        law = coefficient(LEARNERS[1], SPECTRA[model], temperature)
+        gibbs = coefficient("Gibbs", SPECTRA[model], temperature)
+        row = row_of(about, COEFFICIENT, found, law, "law of these steps, exact at any step size", gibbs)
+    return pd.DataFrame([row], columns=list(COLUMNS))
+
+
+def stopped(model: str, seed: int) -> pd.DataFrame:
+    """Return excess/T of plain SGD with isotropic noise from the optimum at several stops, T = 1/(2ηN) of each."""
+    problem = quadratic(SPECTRA[model])
+    stops = sorted({stop_at(level, 0.5): level for level in STOPS}.items())
+    tree = posteriors.sgd(
+        problem, learning_rate=STOPPED_RATE, noise="isotropic", runs=STOPPED_RUNS, steps=stops[-1][0],
+        start=np.zeros(problem.dim), keep=[steps for steps, _ in stops], seed=seed, progress=False,
+    )  # fmt: skip
+    rows = []
+    for steps, level in stops:
+        about = {
+            "part": "runs", "problem": model, "noise": LEARNERS[3], "learning_rate": STOPPED_RATE, "batch_size": 1,
+            "momentum": 0.0, "weight_decay": 0.0, "temperature": level, "steps": steps, "runs": STOPPED_RUNS,
+        }  # fmt: skip
+        at = tree.isel(step=[list(tree["sample_stats"]["step"].values).index(steps)])
+        found = window_mean(at, 0, float(tree.attrs["temperature"]))
+        law = coefficient(LEARNERS[3], SPECTRA[model], level)
+        rows.append(row_of(about, COEFFICIENT, found, law, "law of these steps, exact at any step size"))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def partings() -> pd.DataFrame:
+    """Return the resolution at which a direction counts a quarter, for each learner, and that of the neighbours."""
+    rows = []
+    for learner in LEARNERS:
+        for curvature in SPECTRA["regular"][1:]:
+            rows.append(_parting_row(f"direction {curvature:g}", learner, curvature, parting(learner, curvature)))
+    for scale in SCALES:
+        rows.append(_parting_row(f"near-product-{scale:g}", "Gibbs", scale**2, near_product_parting(scale)))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _parting_row(problem: str, learner: str, curvature: float, found: float) -> dict:
+    flags = () if math.isfinite(found) else (f"never adds {HALF:g} at any T of the range",)
+    about = {"part": "parting", "problem": problem, "noise": learner}
+    value = Estimate(found, 0.0, target="T where a quarter is added", method="law", flags=flags)
+    row = row_of(about, "T of parting", value, gibbs=curvature)
+    return row | {"z": math.nan}
+
+
+def _scale(model: str) -> float:
+    return 0.0 if model == "product" else float(model.removeprefix("near-product-"))
+
+
+def _least(model: str) -> float:
+    """Return the smallest curvature above 0: what relaxes slowest, if weight decay does not."""
+    if model in SPECTRA:
+        return min((h for h in SPECTRA[model] if h > 0 and h < 1), default=0.0) if min(SPECTRA[model]) > 0 else 0.0
+    return _scale(model) ** 2
+
+
+def run(workshop: Workshop) -> Finding:
+    """Compute exact coefficients of regular and singular models over resolutions, and run SGD on both."""
+    seed = workshop.seed
+    near = [f"near-product-{scale:g}" for scale in SCALES]
+    crossing_models = ["product", f"near-product-{SHOWN_SCALE:g}"]
+    runs = [(model, t, seed) for t in SAMPLED for model in (*SPECTRA, *crossing_models)]
+    curves = [(model, learner) for model in SPECTRA for learner in LEARNERS]
+    curves += [(model, "Gibbs") for model in ("product", *near)]
+    parts = [
+        *workshop.parts(at_equilibrium, runs),
+        *workshop.parts(stopped, [(model, seed) for model in SPECTRA]),
+        *workshop.parts(exact, curves),
+        *workshop.parts(partings, [()]),
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    table["flags"] = table["flags"].fillna("")
+    return Finding(table, draw(table), text(table), shown(table))
+
+
+STUDY = Study("pseudo-singular", "Pseudo-singular: which small curvatures are zero, and to whom", run)
