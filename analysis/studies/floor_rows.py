@@ -1,4 +1,4 @@
-"""What the studies of the noise floor share: problems whose loss is known to the last digit, and rows read off ensembles."""
+"""What the studies of the noise floor share: problems whose loss is known exactly, and rows read off ensembles."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ FEWEST = 30
 
 
 def quadratic(curvatures: Sequence[float]) -> Problem:
-    """Return a regression whose mean loss is ½ Σ h_i w_i² and a constant: row i has the input √(d h_i) e_i and y = 0."""
+    """Return a regression of mean loss ½ Σ h_i w_i² and a constant: row i has the input √(d h_i) e_i and y = 0."""
     h = np.asarray(curvatures, dtype=float)
-    density = models.get(f"linear-{h.size}").density
+    density = models.linear_regression(h.size).density
     problem = Problem.from_numpyro(density, x=np.diag(np.sqrt(h.size * h)), y=np.zeros(h.size))
     return problem.replace(name="quadratic " + ", ".join(f"{value:g}" for value in h))
 
@@ -53,7 +53,7 @@ def scaled_regression(curvatures: Sequence[float], n: int, seed: int) -> Problem
     kept = x[:, h > 0]
     residual = y - kept @ np.linalg.lstsq(kept, y, rcond=None)[0]
     y = y / math.sqrt(np.mean(residual**2))
-    problem = Problem.from_numpyro(models.get(f"linear-{h.size}").density, x=x, y=y)
+    problem = Problem.from_numpyro(models.linear_regression(h.size).density, x=x, y=y)
     return problem.replace(name="regression " + ", ".join(f"{value:g}" for value in h))
 
 
@@ -127,7 +127,7 @@ def row_of(
     exact_is: str = "",
     gibbs: float = math.nan,
 ) -> dict[str, Any]:
-    """Return one row of `COLUMNS`: a number beside its exact value and that of the Gibbs law at the same temperature."""
+    """Return one row of `COLUMNS`: a number beside its exact value and that of the Gibbs law at its temperature."""
     row = {
         **about, "quantity": quantity, "value": found.value, "mcse": found.mcse, "exact": exact, "exact_is": exact_is,
         "z": z_of(found.value, found.mcse, exact), "gibbs": gibbs, "ratio": found.value / gibbs,

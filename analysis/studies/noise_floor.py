@@ -1,4 +1,4 @@
-"""The noise floor: excess loss at equilibrium against temperature, and for which noise there is a temperature at all."""
+"""The noise floor: excess loss at equilibrium against temperature, and which noise has a temperature at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SINGULAR = {
 """Learning rates at T = `HOT` under isotropic noise."""
 PRODUCT = ((0.002, 0.1, 0.0), (0.02, 0.05, 0.0), (0.02, 0.005, 0.9), (0.2, 0.05, 0.0))
 """Temperature, learning rate and momentum of the product over two decades."""
-OWN = tuple((name, rate, 4) for name in SINGULAR for rate in (0.05, 0.2)) + (("product", 0.2, 16),)
+OWN = (*((name, rate, 4) for name in SINGULAR for rate in (0.05, 0.2)), ("product", 0.2, 16))
 """Problem, learning rate and batch size of own noise, each with and without weight decay."""
 MIXED = (
     (0.005, 1, 1e-4), (0.005, 1, 1e-3), (0.005, 1, 1e-2),

@@ -169,7 +169,9 @@ def _mixed(axes: Axes, rows: pd.DataFrame) -> None:
     curve = rows[rows["part"] == "mixed curve"].sort_values(by="temperature")
     kappa = 2 * float(curve["learning_rate"].iloc[0])
     axes.plot(curve["temperature"] / kappa**2, curve["value"], color=BLACK, lw=1.4, label="stationary law, η → 0")
-    for place, ((rate, size), some) in enumerate(rows[rows["part"] == "mixed"].groupby(["learning_rate", "batch_size"])):
+    for place, ((rate, size), some) in enumerate(
+        rows[rows["part"] == "mixed"].groupby(["learning_rate", "batch_size"])
+    ):
         axes.errorbar(some["temperature"] / kappa**2, some["value"], yerr=2 * some["mcse"], ls="",
                       marker="os^D"[place % 4], color=(BLUE, ORANGE, GREEN)[place % 3], ms=6, mfc="none", capsize=3,
                       label=f"runs, η = {rate:g}, B = {size:g}")  # fmt: skip

@@ -107,9 +107,7 @@ def exact_curve(noise: str, batch_size: int, momentum: float, seed: int) -> pd.D
     points = []
     for size in sizes:
         known = law(noise, float(size), batch_size, momentum, seed)
-        points.append(
-            {"learning_rate": size, "temperature": known.temperature, "value": known.excess_coefficient}
-        )
+        points.append({"learning_rate": size, "temperature": known.temperature, "value": known.excess_coefficient})
     about = {**_about(noise, math.nan, batch_size, momentum), "part": "curve", "quantity": COEFFICIENT}
     return curve_rows(about | {"gibbs": HALF_RANK}, points)
 

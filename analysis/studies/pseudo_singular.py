@@ -39,6 +39,7 @@ from singular.analysis.studies.workshop import Finding, Study, Workshop
 if TYPE_CHECKING:
     from singular.models.problem import Problem
 
+GIBBS, HOT, _, STOPPED, _ = LEARNERS
 GRID = np.geomspace(1e-6, 1.0, 61)
 SAMPLED = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 STOPS = (3e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -80,15 +81,15 @@ def at_equilibrium(model: str, temperature: float, seed: int) -> pd.DataFrame:
         start="prior", keep=np.unique(np.linspace(burn, steps, RECORDS).astype(int)), seed=seed, progress=False,
     )  # fmt: skip
     about = {
-        "part": "runs", "problem": model, "noise": LEARNERS[1], "learning_rate": RATE, "batch_size": 1,
+        "part": "runs", "problem": model, "noise": HOT, "learning_rate": RATE, "batch_size": 1,
         "momentum": MOMENTUM, "weight_decay": temperature, "temperature": temperature, "steps": steps, "runs": runs,
     }  # fmt: skip
     found = window_mean(tree, burn, temperature)
     if flat:
         row = row_of(about, COEFFICIENT, found, gibbs=near_product_coefficient(_scale(model), temperature))
     else:
-        law = coefficient(LEARNERS[1], SPECTRA[model], temperature)
-        gibbs = coefficient("Gibbs", SPECTRA[model], temperature)
+        law = coefficient(HOT, SPECTRA[model], temperature)
+        gibbs = coefficient(GIBBS, SPECTRA[model], temperature)
         row = row_of(about, COEFFICIENT, found, law, "law of these steps, exact at any step size", gibbs)
     return pd.DataFrame([row], columns=list(COLUMNS))
 
@@ -104,24 +105,24 @@ def stopped(model: str, seed: int) -> pd.DataFrame:
     rows = []
     for steps, level in stops:
         about = {
-            "part": "runs", "problem": model, "noise": LEARNERS[3], "learning_rate": STOPPED_RATE, "batch_size": 1,
+            "part": "runs", "problem": model, "noise": STOPPED, "learning_rate": STOPPED_RATE, "batch_size": 1,
             "momentum": 0.0, "weight_decay": 0.0, "temperature": level, "steps": steps, "runs": STOPPED_RUNS,
         }  # fmt: skip
         at = tree.isel(step=[list(tree["sample_stats"]["step"].values).index(steps)])
         found = window_mean(at, 0, float(tree.attrs["temperature"]))
-        law = coefficient(LEARNERS[3], SPECTRA[model], level)
+        law = coefficient(STOPPED, SPECTRA[model], level)
         rows.append(row_of(about, COEFFICIENT, found, law, "law of these steps, exact at any step size"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def partings() -> pd.DataFrame:
     """Return the resolution at which a direction counts a quarter, for each learner, and that of the neighbours."""
-    rows = []
-    for learner in LEARNERS:
-        for curvature in SPECTRA["regular"][1:]:
-            rows.append(_parting_row(f"direction {curvature:g}", learner, curvature, parting(learner, curvature)))
-    for scale in SCALES:
-        rows.append(_parting_row(f"near-product-{scale:g}", "Gibbs", scale**2, near_product_parting(scale)))
+    rows = [
+        _parting_row(f"direction {curvature:g}", learner, curvature, parting(learner, curvature))
+        for learner in LEARNERS
+        for curvature in SPECTRA["regular"][1:]
+    ]
+    rows += [_parting_row(f"near-product-{scale:g}", GIBBS, scale**2, near_product_parting(scale)) for scale in SCALES]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -151,7 +152,7 @@ def run(workshop: Workshop) -> Finding:
     crossing_models = ["product", f"near-product-{SHOWN_SCALE:g}"]
     runs = [(model, t, seed) for t in SAMPLED for model in (*SPECTRA, *crossing_models)]
     curves = [(model, learner) for model in SPECTRA for learner in LEARNERS]
-    curves += [(model, "Gibbs") for model in ("product", *near)]
+    curves += [(model, GIBBS) for model in ("product", *near)]
     parts = [
         *workshop.parts(at_equilibrium, runs),
         *workshop.parts(stopped, [(model, seed) for model in SPECTRA]),

@@ -43,7 +43,8 @@ def draw(table: pd.DataFrame) -> Figure:
     _shares(panels[4], table)
     _product(panels[5], table)
     figure.suptitle(
-        "A small curvature is no curvature to a learner whose floor lies above it — if its noise is isotropic, and with "
+        "A small curvature is no curvature to a learner whose floor lies above it — if its noise is isotropic, and "
+        "with "
         "h/τ only where the loss is quadratic", fontsize=12,
     )  # fmt: skip
     return figure
@@ -92,7 +93,9 @@ def _product(axes: Axes, table: pd.DataFrame) -> None:
     styles = (("product", BLACK), ("near-product-0.3", SKY), ("near-product-0.1", PURPLE), ("near-product-0.03", GREEN))
     for name, colour in styles:
         curve = curves[curves["problem"] == name].sort_values(by="temperature")
-        label = "product, ε = 0: singular" if name == "product" else f"ε = {name.removeprefix('near-product-')}: regular"
+        label = (
+            "product, ε = 0: singular" if name == "product" else f"ε = {name.removeprefix('near-product-')}: regular"
+        )
         axes.plot(curve["temperature"], curve["value"], color=colour, lw=1.6, label=label)
         runs = table[(table["part"] == "runs") & (table["problem"] == name)]
         axes.errorbar(runs["temperature"], runs["value"], yerr=2 * runs["mcse"], ls="", marker="o", ms=5, mfc="none",

@@ -31,12 +31,12 @@ def coefficient(learner: str, curvatures: tuple[float, ...], resolution: float) 
     """Return the coefficient that a learner reads at a resolution T.
 
     - ``Gibbs``: T⁻¹ (E[L] − L0) under exp(−L/T) φ, ½ Σ h/(h + Tτ);
-    - ``SGD, isotropic``: the same under the stationary law of heavy-ball SGD at temperature T with weight decay Tτ, exact
-      at its step size;
+    - ``SGD, isotropic``: the same under the stationary law of heavy-ball SGD at temperature T with weight decay Tτ,
+      exact at its step size;
     - ``early-stopped descent``: half the learned directions ½ Σ 1 − (1 − ηh)^N after the N at which 1/(ηN) is nearest
       to T;
-    - ``SGD stopped early``: (E[L_N] − L0)/T_noise of SGD with isotropic noise from the optimum without weight decay, at the
-      N at which 1/(2ηN) is nearest to T;
+    - ``SGD stopped early``: (E[L_N] − L0)/T_noise of SGD with isotropic noise from the optimum without weight decay, at
+      the N at which 1/(2ηN) is nearest to T;
     - ``SGD, C = H``: as the second, without momentum, with gradient noise proportional to the Hessian.
     """
     h = list(curvatures)
@@ -53,9 +53,7 @@ def coefficient(learner: str, curvatures: tuple[float, ...], resolution: float) 
         return law.excess_coefficient
     if learner == "early-stopped descent":
         return 0.5 * learned_directions(h, STOPPED_RATE, stop_at(resolution, 1.0), count="trace")
-    law = additive_sgd(
-        h, 1.0, STOPPED_RATE, noise_level=1.0, start=Gaussian(np.inf), steps=stop_at(resolution, 0.5)
-    )
+    law = additive_sgd(h, 1.0, STOPPED_RATE, noise_level=1.0, start=Gaussian(np.inf), steps=stop_at(resolution, 0.5))
     return law.excess_coefficient
 
 
