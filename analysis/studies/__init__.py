@@ -18,6 +18,8 @@ QUESTIONS = MappingProxyType(
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
+        "noise-floor": "Is the noise of SGD a temperature, on regular and on singular models?",
+        "pseudo-singular": "When is a regular model as good as singular to a learner that cannot see small curvatures?",
     }
 )
 """Name -> the question it answers."""

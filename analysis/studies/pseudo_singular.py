@@ -41,9 +41,11 @@ if TYPE_CHECKING:
 
 GIBBS, HOT, _, STOPPED, _ = LEARNERS
 GRID = np.geomspace(1e-6, 1.0, 61)
+NEAR_GRID = np.geomspace(1e-9, 1.0, 73)
+"""Resolutions of the product and its neighbours."""
 SAMPLED = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 STOPS = (3e-5, 1e-4, 1e-3, 1e-2, 1e-1)
-SCALES = (0.3, 0.1, 0.03)
+SCALES = (0.3, 0.1, 0.03, 0.01)
 """ε of the regular neighbours of the product model: curvature h = ε² at the optimum."""
 SHOWN_SCALE = 0.1
 BURN, WINDOW = 3.0, 6.0
@@ -56,12 +58,12 @@ STOPPED_RUNS = 600
 
 def exact(model: str, learner: str) -> pd.DataFrame:
     """Return the exact coefficient of one model by one learner over resolutions."""
+    grid = GRID if model in SPECTRA else NEAR_GRID
     if model in SPECTRA:
-        values = [coefficient(learner, SPECTRA[model], float(t)) for t in GRID]
+        values = [coefficient(learner, SPECTRA[model], float(t)) for t in grid]
     else:
-        scale = _scale(model)
-        values = [near_product_coefficient(scale, float(t)) for t in GRID]
-    points = [{"temperature": t, "value": v} for t, v in zip(GRID, values, strict=True)]
+        values = [near_product_coefficient(_scale(model), float(t)) for t in grid]
+    points = [{"temperature": t, "value": v} for t, v in zip(grid, values, strict=True)]
     return curve_rows({"part": "curve", "problem": model, "noise": learner, "quantity": COEFFICIENT}, points)
 
 

@@ -69,16 +69,19 @@ def _spectra(axes: Axes, table: pd.DataFrame, learner: str, style: str = "-") ->
 
 def _shares(axes: Axes, table: pd.DataFrame) -> None:
     """What the direction of curvature 1e-2 adds, for every learner, against T τ/h; that of 1e-4 broken."""
-    curves = table[table["part"] == "curve"]
+    every = table[table["part"] == "curve"]
+    curves = every[every["problem"].isin(list(SPECTRA))]
     for learner, colour in LEARNER_COLOURS.items():
         own = curves[curves["noise"] == learner].pivot(index="temperature", columns="problem", values="value")
         pairs = (("rank 2", "rank 1", SPECTRA["regular"][1], "-"), ("regular", "rank 2", SPECTRA["regular"][2], "--"))
         for more, less, h, style in pairs:
             axes.plot(own.index / h, own[more] - own[less], color=colour, ls=style, lw=1.5,
                       label=learner if style == "-" else None)  # fmt: skip
-    near = curves[curves["noise"] == "Gibbs"].pivot(index="temperature", columns="problem", values="value")
-    name = "near-product-0.1"
-    axes.plot(near.index / 1e-2, near[name] - near["product"], color=PURPLE, lw=2.0, label="neighbour of the product")
+    near = every[~every["problem"].isin(list(SPECTRA))].pivot(index="temperature", columns="problem", values="value")
+    for scale, style in ((0.1, "-"), (0.01, ":")):
+        gap = near[f"near-product-{scale:g}"] - near["product"]
+        label = f"neighbour of the product, h = ε² = {scale**2:g}"
+        axes.plot(near.index / scale**2, gap, color=PURPLE, ls=style, lw=2.0, label=label)
     axes.axhline(HALF, color=GREY, lw=0.8, ls=":")
     axes.axvline(1.0, color=GREY, lw=0.8, ls=":")
     axes.set_xscale("log")
@@ -90,7 +93,13 @@ def _shares(axes: Axes, table: pd.DataFrame) -> None:
 
 def _product(axes: Axes, table: pd.DataFrame) -> None:
     curves = table[(table["part"] == "curve") & (table["noise"] == "Gibbs")]
-    styles = (("product", BLACK), ("near-product-0.3", SKY), ("near-product-0.1", PURPLE), ("near-product-0.03", GREEN))
+    styles = (
+        ("product", BLACK),
+        ("near-product-0.3", SKY),
+        ("near-product-0.1", PURPLE),
+        ("near-product-0.03", GREEN),
+        ("near-product-0.01", ORANGE),
+    )
     for name, colour in styles:
         curve = curves[curves["problem"] == name].sort_values(by="temperature")
         label = (
@@ -105,6 +114,6 @@ def _product(axes: Axes, table: pd.DataFrame) -> None:
         axes.text(at, 0.97, f" {told}", color=PURPLE, fontsize=8, va="top")
     axes.set_xscale("log")
     axes.invert_xaxis()
-    axes.set_ylim(0, 1.0)
+    axes.set_ylim(0, 1.05)
     finish(axes, "½(w1²w2² + ε²|w|²): regular at every ε > 0; points: SGD, isotropic", "T (nats)", "coefficient")
     axes.legend(fontsize=8, frameon=False, loc="upper left")
