@@ -71,6 +71,15 @@ def near_product(scale: float) -> Problem:
     return Problem.from_numpyro(density, y=np.zeros((1, 3))).replace(name=f"near-product-{scale:g}", n=1)
 
 
+def relaxation(curvatures: Sequence[float], learning_rate: float, momentum: float) -> float:
+    """Return in how many steps the slowest of some directions forgets all but 1/e of where it was."""
+    radii = []
+    for h in curvatures:
+        step = np.array([[1 - learning_rate * h, momentum], [-learning_rate * h, momentum]])
+        radii.append(np.abs(np.linalg.eigvals(step)).max())
+    return -1 / math.log(max(radii))
+
+
 def window_mean(tree: xr.DataTree, first: int = 0, scale: float = 1.0) -> Estimate:
     """Return the mean excess loss over runs and the records from step ``first`` on, its error that between runs.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -24,6 +23,7 @@ from singular.analysis.studies.floor_rows import (
     COLUMNS,
     curve_rows,
     quadratic,
+    relaxation,
     row_of,
     scaled_regression,
     window_mean,
@@ -85,7 +85,7 @@ def simulated(noise: str, learning_rate: float, batch_size: int, momentum: float
     if noise == "preconditioned":
         settings |= {"learning_rate": None, "optimiser": _natural(learning_rate, momentum)}
         settings.pop("momentum", None)
-    one = _relaxation([1.0] if noise == "preconditioned" else CURVATURES, learning_rate, momentum)
+    one = relaxation([1.0] if noise == "preconditioned" else CURVATURES, learning_rate, momentum)
     steps, burn = math.ceil((BURN + WINDOW) * one), math.ceil(BURN * one)
     runs = int(np.clip(EFFORT / steps, *RUNS))
     tree = posteriors.sgd(
@@ -117,15 +117,6 @@ def _about(noise: str, learning_rate: float, batch_size: int, momentum: float) -
         "part": "quadratic", "noise": noise, "learning_rate": learning_rate, "batch_size": batch_size,
         "momentum": momentum, "weight_decay": 0.0,
     }  # fmt: skip
-
-
-def _relaxation(curvatures: Sequence[float], learning_rate: float, momentum: float) -> float:
-    """Return how many steps the slowest direction takes to forget 1 − 1/e of where it was."""
-    radii = []
-    for h in curvatures:
-        step = np.array([[1 - learning_rate * h, momentum], [-learning_rate * h, momentum]])
-        radii.append(np.abs(np.linalg.eigvals(step)).max())
-    return -1 / math.log(max(radii))
 
 
 def _natural(learning_rate: float, momentum: float) -> optax.GradientTransformation:

@@ -16,6 +16,7 @@ from singular.analysis.studies.floor_rows import (
     curve_rows,
     near_product,
     quadratic,
+    relaxation,
     row_of,
     window_mean,
 )
@@ -74,7 +75,8 @@ def at_equilibrium(model: str, temperature: float, seed: int) -> pd.DataFrame:
     """
     flat = model not in SPECTRA
     problem: Problem = near_product(_scale(model)) if flat else quadratic(SPECTRA[model])
-    one = (1 - MOMENTUM) / (RATE * (_least(model) + temperature))
+    stiff = [h + temperature for h in SPECTRA[model]] if not flat else [_scale(model) ** 2 + temperature, 1.0]
+    one = relaxation(stiff, RATE, MOMENTUM)
     steps, burn = math.ceil((BURN + WINDOW) * one), math.ceil(BURN * one)
     runs = int(np.clip(EFFORT / steps, *RUNS))
     tree = posteriors.sgd(
@@ -140,24 +142,19 @@ def _scale(model: str) -> float:
     return 0.0 if model == "product" else float(model.removeprefix("near-product-"))
 
 
-def _least(model: str) -> float:
-    """Return the smallest curvature above 0: what relaxes slowest, if weight decay does not."""
-    if model in SPECTRA:
-        return min((h for h in SPECTRA[model] if h > 0 and h < 1), default=0.0) if min(SPECTRA[model]) > 0 else 0.0
-    return _scale(model) ** 2
-
-
 def run(workshop: Workshop) -> Finding:
     """Compute exact coefficients of regular and singular models over resolutions, and run SGD on both."""
     seed = workshop.seed
     near = [f"near-product-{scale:g}" for scale in SCALES]
     crossing_models = ["product", f"near-product-{SHOWN_SCALE:g}"]
-    runs = [(model, t, seed) for t in SAMPLED for model in (*SPECTRA, *crossing_models)]
+    # a seed for each model: with one for all they would share their noise, and differ by less than their errors
+    seeds = {model: seed + place for place, model in enumerate((*SPECTRA, *crossing_models))}
+    runs = [(model, t, one) for t in SAMPLED for model, one in seeds.items()]
     curves = [(model, learner) for model in SPECTRA for learner in LEARNERS]
     curves += [(model, GIBBS) for model in ("product", *near)]
     parts = [
         *workshop.parts(at_equilibrium, runs),
-        *workshop.parts(stopped, [(model, seed) for model in SPECTRA]),
+        *workshop.parts(stopped, [(model, seeds[model]) for model in SPECTRA]),
         *workshop.parts(exact, curves),
         *workshop.parts(partings, [()]),
     ]

@@ -27,7 +27,7 @@ def draw(table: pd.DataFrame) -> Figure:
     titles = (
         "Gibbs at T: alike above h/τ, told apart below (dotted: T = h/τ)",
         "SGD, isotropic noise, η = 0.2, μ = 0.9: the same floor",
-        "Not converged: descent for N steps (lines), SGD for N (broken, points)",
+        "Not converged: N steps of descent (lines), of SGD (broken, points)",
         "SGD whose noise is C = H: a small direction never counts",
     )
     labels = ("T", "T = ησ²/(2B(1 − μ))", "1/(ηN) of descent, 1/(2ηN) of SGD", "T = ησ²/(2B)")
@@ -64,18 +64,18 @@ def _spectra(axes: Axes, table: pd.DataFrame, learner: str, style: str = "-") ->
     for h in SPECTRA["regular"][1:]:
         axes.axvline(h, color=GREY, ls=":", lw=1.0)
     axes.set_xscale("log")
-    axes.invert_xaxis()
+    axes.set_xlim(1.5, 7e-7)
 
 
 def _shares(axes: Axes, table: pd.DataFrame) -> None:
     """What the direction of curvature 1e-2 adds, for every learner, against T τ/h; that of 1e-4 broken."""
     every = table[table["part"] == "curve"]
     curves = every[every["problem"].isin(list(SPECTRA))]
-    for learner, colour in LEARNER_COLOURS.items():
+    for place, (learner, colour) in enumerate(LEARNER_COLOURS.items()):
         own = curves[curves["noise"] == learner].pivot(index="temperature", columns="problem", values="value")
         pairs = (("rank 2", "rank 1", SPECTRA["regular"][1], "-"), ("regular", "rank 2", SPECTRA["regular"][2], "--"))
         for more, less, h, style in pairs:
-            axes.plot(own.index / h, own[more] - own[less], color=colour, ls=style, lw=1.5,
+            axes.plot(own.index / h, own[more] - own[less], color=colour, ls=style, lw=(4.0, 1.5)[place % 2],
                       label=learner if style == "-" else None)  # fmt: skip
     near = every[~every["problem"].isin(list(SPECTRA))].pivot(index="temperature", columns="problem", values="value")
     for scale, style in ((0.1, "-"), (0.01, ":")):
@@ -111,7 +111,7 @@ def _product(axes: Axes, table: pd.DataFrame) -> None:
                       color=colour, capsize=3)  # fmt: skip
     for at, told in ((1e-2, "h = ε²"), (1e-4, "h² = ε⁴")):
         axes.axvline(at, color=PURPLE, ls=":", lw=1.0)
-        axes.text(at, 0.97, f" {told}", color=PURPLE, fontsize=8, va="top")
+        axes.text(at, 0.02, f" {told}", color=PURPLE, fontsize=8)
     axes.set_xscale("log")
     axes.invert_xaxis()
     axes.set_ylim(0, 1.05)

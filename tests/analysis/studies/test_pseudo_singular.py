@@ -76,7 +76,7 @@ def test_the_neighbour_parts_far_below_its_curvature(scale):
 
 @pytest.mark.parametrize("model", ["regular", "rank 1"])
 def test_ensembles_have_the_exact_law(tiny, monkeypatch, model):
-    monkeypatch.setattr(study, "STOPPED_RUNS", 200)
+    monkeypatch.setattr(study, "STOPPED_RUNS", 400)
     hot = study.at_equilibrium(model, 0.01, 0)
     stopped = study.stopped(model, 0)
     both = pd.concat([hot, stopped])
