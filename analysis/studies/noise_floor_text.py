@@ -75,7 +75,7 @@ def _claim() -> str:
 
 
 def _at(rows: pd.DataFrame, noise: str, temperatures: list[float]) -> pd.DataFrame:
-    return rows[(rows["noise"] == noise) & rows["temperature"].round(9).isin(temperatures)]
+    return rows.loc[(rows["noise"] == noise) & rows["temperature"].round(9).isin(temperatures)]
 
 
 def _equal(rows: pd.DataFrame) -> str:

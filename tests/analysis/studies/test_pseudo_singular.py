@@ -80,8 +80,10 @@ def test_ensembles_have_the_exact_law(tiny, monkeypatch, model):
     hot = study.at_equilibrium(model, 0.01, 0)
     stopped = study.stopped(model, 0)
     both = pd.concat([hot, stopped])
-    assert (both["z"].abs() < 4).all() and len(both) == 3
-    assert (both["mcse"] < 0.1 * both["value"]).all()
+    z, value, mcse = (both[name].to_numpy(dtype=float) for name in ("z", "value", "mcse"))
+    assert np.abs(z).max() < 4
+    assert len(z) == 3
+    assert np.max(mcse / value) < 0.1
 
 
 def test_told_apart_by_errors():
@@ -96,8 +98,10 @@ def test_the_study_at_a_tiny_size(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(study, "GRID", np.geomspace(1e-4, 1.0, 9))
     monkeypatch.setattr(study, "NEAR_GRID", np.geomspace(1e-4, 1.0, 9))
     finding = study.run(Workshop(tmp_path, jobs=1))
-    held = finding.table[finding.table["z"].notna()]
-    assert len(held) == 12 and (held["z"].abs() < 4).all()
+    z = finding.table["z"].to_numpy(dtype=float)
+    held = z[np.isfinite(z)]
+    assert np.abs(held).max() < 4
+    assert len(held) == 12
     assert "12 of 12 coefficients" in finding.text and "never" in finding.text
     assert len(finding.figure.axes) == 6
     assert len(finding.shown) == 16
