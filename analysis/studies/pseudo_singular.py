@@ -77,7 +77,8 @@ def at_equilibrium(model: str, temperature: float, seed: int) -> pd.DataFrame:
     problem: Problem = near_product(_scale(model)) if flat else quadratic(SPECTRA[model])
     stiff = [h + temperature for h in SPECTRA[model]] if not flat else [_scale(model) ** 2 + temperature, 1.0]
     one = relaxation(stiff, RATE, MOMENTUM)
-    steps, burn = math.ceil((BURN + WINDOW) * one), math.ceil(BURN * one)
+    forget = BURN + 0.5 * math.log1p((min(stiff) - temperature) / temperature)  # how far out the prior is in widths
+    steps, burn = math.ceil((forget + WINDOW) * one), math.ceil(forget * one)
     runs = int(np.clip(EFFORT / steps, *RUNS))
     tree = posteriors.sgd(
         problem, learning_rate=RATE, optimiser="momentum", momentum=MOMENTUM, noise="isotropic",

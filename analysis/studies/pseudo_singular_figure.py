@@ -86,6 +86,7 @@ def _shares(axes: Axes, table: pd.DataFrame) -> None:
     axes.axvline(1.0, color=GREY, lw=0.8, ls=":")
     axes.set_xscale("log")
     axes.set_xlim(1e3, 1e-4)
+    axes.set_ylim(-0.02, 0.95)
     finish(axes, "What one direction adds (h = 0.01; broken 0.0001) against T/h", "T τ / h",
            "coefficient with it − without it")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper left")
@@ -114,6 +115,6 @@ def _product(axes: Axes, table: pd.DataFrame) -> None:
         axes.text(at, 0.02, f" {told}", color=PURPLE, fontsize=8)
     axes.set_xscale("log")
     axes.invert_xaxis()
-    axes.set_ylim(0, 1.05)
+    axes.set_ylim(0, 1.45)
     finish(axes, "½(w1²w2² + ε²|w|²): regular at every ε > 0; points: SGD, isotropic", "T (nats)", "coefficient")
     axes.legend(fontsize=8, frameon=False, loc="upper left")

@@ -82,12 +82,12 @@ def _partings(rows: pd.DataFrame) -> str:
         own = rows[(rows["noise"] == learner) & rows["problem"].str.startswith("direction")]
         each = ", ".join(
             f"h = {r['gibbs']:g}: "
-            + (f"never ({r['flags']})" if np.isnan(r["value"]) else f"T = {r['value']:.3g} ({r['ratio']:.3f} h/τ)")
+            + (r["flags"] if np.isnan(r["value"]) else f"T = {r['value']:.3g} ({r['ratio']:.3f} h/τ)")
             for r in own.to_dict("records")
         )
         lines.append(f"- {learner}: {each}")
     return (
-        "**Where a direction comes into sight**, exact (lower left and lower middle). The prediction is T = h/τ. For "
+        "**Where a direction comes into sight**, exact (upper row and lower middle). The prediction is T = h/τ. For "
         "the "
         "learners that stop early T stands for 1/(ηN) (descent) and 1/(2ηN) (SGD from the optimum, without decay); the "
         "factor there is 1/ln 2 = 1.443 for small steps:\n\n" + "\n".join(lines)

@@ -74,7 +74,7 @@ def test_small_steps_count_directions_or_curvatures():
         ("isotropic", 0.3, 8, 0.9),
         ("as the Hessian", 0.5, 1, 0.0),
         ("preconditioned", 1.5, 1, 0.0),
-        ("minibatch", 0.15, 1, 0.0),
+        ("minibatch", 0.08, 1, 0.0),
     ],
 )
 def test_ensembles_have_the_exact_law(tiny, noise, rate, size, momentum):
@@ -113,8 +113,9 @@ def test_own_noise_collapses(tiny, monkeypatch):
 
 
 def test_both_noises_have_the_law_of_the_square_model(tiny):
-    row = singular_models.mixed(0.02, 4, 1e-2, 0).iloc[0]
-    assert abs(row["z"]) < 4 and row["exact"] == pytest.approx(0.256, abs=0.002)
+    row = singular_models.mixed(0.01, 4, 1e-2, 0).iloc[0]
+    assert abs(float(row["z"])) < 4
+    assert float(row["exact"]) == pytest.approx(0.2562, abs=1e-4)
 
 
 def test_flags_of_a_mean_over_runs():
@@ -130,6 +131,7 @@ def test_flags_of_a_mean_over_runs():
     assert np.isnan(mean_over_runs(still[:1]).mcse)
 
 
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(noise_floor, "TEMPERATURES", (0.02, 0.2))
     monkeypatch.setattr(noise_floor, "SETTINGS", ((8, 0.0), (8, 0.9)))
