@@ -30,7 +30,7 @@ SINGULAR = {
     "tanh-2": (0.02, 0.05, 0.1),
 }
 """Learning rates at T = `HOT` under isotropic noise."""
-PRODUCT = ((0.002, 0.1, 0.0), (0.02, 0.05, 0.0), (0.02, 0.005, 0.9), (0.2, 0.05, 0.0))
+PRODUCT = ((0.002, 0.05, 0.0), (0.02, 0.05, 0.0), (0.02, 0.005, 0.9), (0.2, 0.05, 0.0))
 """Temperature, learning rate and momentum of the product over two decades."""
 OWN = (*((name, rate, 4) for name in SINGULAR for rate in (0.05, 0.2)), ("product", 0.2, 16))
 """Problem, learning rate and batch size of own noise, each with and without weight decay."""

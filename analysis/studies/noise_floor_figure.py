@@ -105,7 +105,7 @@ def _equal(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xscale("log")
     axes.set_xlim(1.2e-3, 1.0)
     axes.set_ylim(1.6, 4.2)
-    finish(axes, "Equal temperature, different η, B, μ: lines exact, points runs ± 2 errors",
+    finish(axes, "Equal T, different η, B, μ: lines exact, points ± 2 errors",
            "T = ησ²/(2B(1 − μ)) (nats)", "excess / T, curvatures 3, 1, 0.3, 0.1")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper left")
 
@@ -139,7 +139,7 @@ def _isotropic(axes: Axes, rows: pd.DataFrame) -> None:
                       marker="os^D"[place % 4], lw=1.0, ms=6, capsize=3, label=str(name))  # fmt: skip
     axes.axhline(1.0, color=GREY, lw=0.8)
     axes.set_xscale("log")
-    finish(axes, "Singular models, isotropic noise and the prior's pull, T = 0.1: Gibbs as η → 0",
+    finish(axes, "Singular models, isotropic noise, T = 0.1: Gibbs as η → 0",
            "learning rate η", "excess of SGD / excess of Gibbs, ± 2 errors")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper left")
 
@@ -160,7 +160,7 @@ def _collapse(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axhline(1.0, color=GREY, lw=0.8)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    finish(axes, "The model's own noise: no equilibrium at T, but a fall towards the degenerate point",
+    finish(axes, "The models' own noise: no equilibrium at T, but a fall",
            "N η²/B: expected fall of log |w1² − w2²| of the product", "excess of SGD / excess of Gibbs")  # fmt: skip
     axes.legend(fontsize=7.5, frameon=False, loc="lower left")
 
@@ -177,6 +177,8 @@ def _mixed(axes: Axes, rows: pd.DataFrame) -> None:
                       label=f"runs, η = {rate:g}, B = {size:g}")  # fmt: skip
     axes.axhline(0.25, color=GREY, lw=0.9, ls=":")
     axes.set_xscale("log")
-    finish(axes, "y = w²x with injected noise beside its own: Gibbs (λ = ¼) once T₀ ≫ κ²", "T₀/κ², κ = 2η/B",
+    axes.set_ylim(0.0, 1.3)
+    axes.set_xlim(0.03, 300)
+    finish(axes, "y = w²x, noise T₀ injected: Gibbs (¼) once T₀ ≫ κ²", "T₀/κ², κ = 2η/B",
            "excess / T₀")  # fmt: skip
     axes.legend(fontsize=8, frameon=False, loc="upper right")

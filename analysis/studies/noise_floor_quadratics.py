@@ -33,7 +33,7 @@ from singular.models.problem import Problem
 CURVATURES = (3.0, 1.0, 0.3, 0.1)
 HALF_RANK = len(CURVATURES) / 2
 NOISES = ("isotropic", "as the Hessian", "preconditioned", "minibatch")
-N = 128
+N = 512
 BURN, WINDOW = 5.0, 8.0
 """Relaxation times of the slowest direction from the optimum to the window, and of the window."""
 RECORDS = 200

@@ -79,7 +79,8 @@ def _at(rows: pd.DataFrame, noise: str, temperatures: list[float]) -> pd.DataFra
 
 
 def _equal(rows: pd.DataFrame) -> str:
-    grid = sorted(t for t in rows["temperature"].round(9).unique() if (rows["temperature"].round(9) == t).sum() > 6)
+    level = rows["temperature"].round(9)
+    grid = sorted(t for t in level.unique() if (level == t).sum() > 2)
     lines = []
     for noise, told in ((ISOTROPIC, "isotropic noise"), (HESSIAN, "noise C = H"), (OWN, "own minibatches")):
         each = []
@@ -95,8 +96,8 @@ def _equal(rows: pd.DataFrame) -> str:
         + "\n".join(lines)
         + "\n\nAt small T all settings of one noise agree, so learning rate over batch size is what counts. But the "
         "number they agree on is a count of directions for isotropic noise only. With own minibatches, or C = H, it is "
-        "near ½ tr H, which has the unit of a curvature: rescaling the parameters changes it. At large T the settings "
-        "of "
+        "½ tr C/σ², C the covariance of an observation's gradient, ½ tr H in expectation; that has the unit of a "
+        "curvature: rescaling the parameters changes it. At large T the settings of "
         "own noise part, since it grows with the distance from the optimum, and small batches feel that most."
     )
 
@@ -135,14 +136,23 @@ def _isotropic(rows: pd.DataFrame, virials: pd.DataFrame) -> str:
         lines.append(f"- {name}: Gibbs {some['gibbs'].iloc[0]:.4f}, ratio {each}")
     product = rows[rows["problem"] == "product"]
     known = virials[virials["z"].notna()]
-    first = plain.loc[plain.groupby(["problem", "temperature"])["learning_rate"].idxmin()]
+    hot = plain[plain["temperature"].round(9) == 0.1]
+    first = hot.loc[hot.groupby("problem")["learning_rate"].idxmin()]
+    colder = ", ".join(
+        f"{r['ratio']:.3f} ± {r['ratio_mcse']:.3f} (T = {r['temperature']:g}, η = {r['learning_rate']:g}"
+        f"{', μ = 0.9' if r['momentum'] else ''}{', flagged' if r['flags'] else ''})"
+        for r in product[product["temperature"].round(9) != 0.1].to_dict("records")
+    )
+    lost = int(rows["flags"].str.contains("left for infinity").sum())
     return (
         "**Singular models, isotropic noise and the pull of the prior** (lower left): ratio of SGD's excess to that of "
         "the tempered posterior at β = 1/(nT), by quadrature on the same data, at T = 0.1:\n\n"
         + "\n".join(lines)
-        + f"\n\nAt the smallest step of each problem and temperature the ratio is {first['ratio'].min():.3f} to "
-        f"{first['ratio'].max():.3f}; it grows with the step, as on quadratics. For the product at T from "
-        f"{product['temperature'].min():g} to {product['temperature'].max():g} the Gibbs value itself goes from "
+        + f"\n\nAt the smallest step of each problem the ratio is {first['ratio'].min():.3f} to "
+        f"{first['ratio'].max():.3f}; corrections of order η are above 1, as on quadratics. The product at other "
+        f"temperatures: {colder}. For the product at T from "
+        f"{product['temperature'].min():g} to "
+        f"{product['temperature'].max():g} the Gibbs value itself goes from "
         f"{product.loc[product['temperature'].idxmin(), 'gibbs']:.3f} to "
         f"{product.loc[product['temperature'].idxmax(), 'gibbs']:.3f}, far below λ = ½ (its multiplicity is 2): the "
         f"number "
@@ -151,8 +161,7 @@ def _isotropic(rows: pd.DataFrame, virials: pd.DataFrame) -> str:
         f"step size, E[w·∇U − (η/2)|∇U|²] = dT: {int((known['z'].abs() <= WITHIN).sum())} of {len(known)} are within "
         f"{WITHIN:g} errors (largest {known['z'].abs().max():.1f}). Losses that grow faster than a square have no true "
         "stationary law in steps of finite size, since a run far enough out leaves for ever: "
-        f"{int(rows['flags'].str.contains('left for infinity').sum())} of {len(rows)} ensembles lost runs, and say so "
-        "in their flags."
+        + (f"{lost} of {len(rows)} ensembles lost runs, and say so in their flags." if lost else "none did here.")
     )
 
 
@@ -182,15 +191,26 @@ def _own(table: pd.DataFrame) -> str:
         last = same.loc[same["steps"].idxmax()]
         told += f" η = {floor['learning_rate']:g}, B = {floor['batch_size']:.0f}: {last['value']:.4f} measured, " \
                 f"{floor['value']:.4f} by the law;"  # fmt: skip
+    same = []
+    for (rate, size), own in rows[(rows["problem"] == "product") & (rows["weight_decay"] == 0.0)].groupby(
+        ["learning_rate", "batch_size"]
+    ):
+        near = own.loc[(own["steps"] * rate**2 / size - 1).abs().idxmin()]
+        same.append(
+            f"{near['ratio']:.2f} ± {near['ratio_mcse']:.2f} (η = {rate:g}, B = {size:.0f}, N = {near['steps']:,.0f})"
+        )
     return (
         "**The same models under the noise of their own minibatches** (lower middle). This noise vanishes at the "
-        "degenerate point, so that runs which come there stay: the excess is not λT at any time, and goes on falling. "
-        "Ratio to the Gibbs value at the T of the same η/B (σ² = 1):\n\n"
+        "degenerate point, so that runs which come there stay: excess/T does not settle at λ but falls, until the "
+        "data's own optimum is resolved. Ratio to the Gibbs value at the T of the same η/B (σ² = 1):\n\n"
         + "\n".join(lines)
-        + "\n\nThe time of the fall is N η²/B, not ηN: it takes learning rate and batch size in another "
-        "combination than T does. On the product it ends where the data's own optimum w1 w2 = s is no longer "
+        + "\n\nOn the product the fall goes with N η²/B, the time in which w1² and w2² come to balance, and not with "
+        "ηN: "
+        f"nearest to N η²/B = 1 the ratio is {', '.join(same)}. It ends where the data's own optimum w1 w2 = s is no "
+        f"longer "
         "degenerate: "
-        f"at the balanced point, where excess/T is about |s|, of order 1/√n.{told.rstrip(';')}. Weight decay of the "
+        f"at the balanced point, where excess/T is about |s|, of order 1/√n, if T is well below "
+        f"|s|/2.{told.rstrip(';')}. Weight decay of the "
         f"size "
         "of a prior does not hold runs out at the Gibbs value."
     )
