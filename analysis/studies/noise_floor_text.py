@@ -210,7 +210,8 @@ def _own(table: pd.DataFrame) -> str:
         f"longer "
         "degenerate: "
         f"at the balanced point, where excess/T is about |s|, of order 1/√n, if T is well below "
-        f"|s|/2.{told.rstrip(';')}. Weight decay of the "
+        f"|s|/2.{told.rstrip(';')}. tanh-2, whose data are fewest and whose optimum fits their noise, falls least. "
+        f"Weight decay of the "
         f"size "
         "of a prior does not hold runs out at the Gibbs value."
     )
