@@ -16,6 +16,9 @@ from singular.analysis.law_inputs import batch_factor, number
 from singular.errors import InputError
 
 LOG_STEP = 0.01
+TAIL = 1e-3
+TAIL_LOGS = 14.0
+UNSTABLE = "a step is unstable where part of the mean loss lies: the law of small steps does not hold"
 
 
 def balance_after(balance: ArrayLike, pulls: ArrayLike, step_size: float) -> np.ndarray:
@@ -48,7 +51,7 @@ def balance_after(balance: ArrayLike, pulls: ArrayLike, step_size: float) -> np.
 
 
 def balance_rate(step_size: float, batch_size: int, mean_square_product: float = 0.0) -> float:
-    """Return −η² E[s²] = −η² (1/B + (1 + 2/B) E[(w1 w2)²]), the change of log |w1² − w2²| a step, up to O(η⁴).
+    """Return −η² E[s²] = −η² (1/B + (1 + 2/B) E[(w1 w2)²]), the change of log |w1² − w2²| a step where ηs ≪ 1.
 
     Parameters
     ----------
@@ -84,6 +87,7 @@ class SquareModelLaw:
         excess/T0; ¼, the learning coefficient, if there is no minibatch noise.
     is_gibbs : bool
         Whether there is none.
+    flags : tuple of str
     """
 
     w: np.ndarray
@@ -92,6 +96,7 @@ class SquareModelLaw:
     temperature: float
     excess_coefficient: float
     is_gibbs: bool
+    flags: tuple[str, ...] = ()
 
 
 def square_model_law(
@@ -100,8 +105,9 @@ def square_model_law(
     """Return the Itô–Fokker–Planck stationary law of w ← w − η g_B + √(2ηT0) ξ for f = w² x, K = ½ w⁴.
 
     p ∝ D^(−1) exp(−∫ K'/D), D = T0 + κ w² (1 + 2w⁴), κ = 2η/B. Without the term 2w⁴ it is in closed form,
-    p ∝ (T0 + κw²)^(−1 + T0/κ²) e^(−w²/κ). Injected noise alone holds the law together: for T0 ≪ κ² it collapses
-    to the origin, as the formal law at T0 = 0, about w^(−2) there, cannot be normalised.
+    p ∝ (T0 + κw²)^(−1 + T0/κ²) e^(−w²/κ); with it the tail is w^(−6), at a height of about e^(−1.1/κ). Injected noise
+    alone holds the law together: for T0 ≪ κ² it collapses to the origin, as the formal law at T0 = 0, about w^(−2)
+    there, cannot be normalised.
 
     Parameters
     ----------
@@ -121,7 +127,7 @@ def square_model_law(
 
     References
     ----------
-    Stationary solution with no current, Gardiner (2009), Stochastic Methods, section 5.3.
+    Stationary solution with no current, Gardiner (2009), Stochastic Methods, chapter 5.
 
     Examples
     --------
@@ -134,7 +140,9 @@ def square_model_law(
     kappa = 0.0 if batch_size is None else 2 * eta * batch_factor(batch_size)
     width = max((60 * t0) ** 0.25, (60 * kappa) ** 0.5)
     logs = np.arange(
-        np.log(1e-10 * min(t0**0.25, np.sqrt(t0 / kappa) if kappa else np.inf)), np.log(3 * width), LOG_STEP
+        np.log(1e-10 * min(t0**0.25, np.sqrt(t0 / kappa) if kappa else np.inf)),
+        np.log(3 * width) + (TAIL_LOGS if exact_noise and kappa else 0.0),
+        LOG_STEP,
     )
     w = np.exp(logs)
     diffusion = t0 + kappa * w**2 * (1 + (2 * w**4 if exact_noise else 0.0))
@@ -151,7 +159,10 @@ def square_model_law(
     log_density = -np.log(diffusion) - potential
     mass = np.exp(log_density - log_density.max() + logs)
     total = mass.sum() * LOG_STEP
-    excess = float(np.sum(mass * 0.5 * w**4) * LOG_STEP / total)
+    energy = mass * 0.5 * w**4
+    excess = float(energy.sum() * LOG_STEP / total)
+    # K'' = 6 w²: from η K'' = 2 on a step leaves the origin
+    unstable = energy[3 * eta * w**2 > 1].sum() > TAIL * energy.sum()
     return SquareModelLaw(
         w=w,
         density=mass / w / (2 * total),
@@ -159,4 +170,5 @@ def square_model_law(
         temperature=t0,
         excess_coefficient=excess / t0,
         is_gibbs=kappa == 0,
+        flags=(UNSTABLE,) if unstable else (),
     )

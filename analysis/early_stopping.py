@@ -7,6 +7,7 @@ direction; ridge regression and the mean of a tempered posterior multiply it by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
@@ -97,7 +98,7 @@ def matching_penalties(curvatures: Sequence[float] | np.ndarray, step_size: floa
 
     References
     ----------
-    Ali, Kolter and Tibshirani (2019), arXiv:1810.10082, supplement, Lemma 3, in discrete time.
+    Ali, Kolter and Tibshirani (2019), arXiv:1810.10082, Lemma 3.
     """
     h, steps = spectrum_of(curvatures), whole("steps", steps, 1)
     rate = number("step_size", step_size) * h
@@ -131,7 +132,7 @@ def largest_ridge_ratio(steps: int | None = None) -> tuple[float, float]:
         learned = -np.expm1(-x) if steps is None else 1 - (1 - x / steps) ** steps
         return learned * (1 + x) / x
 
-    inner = minimize_scalar(
+    inner: Any = minimize_scalar(
         lambda x: -ratio(x), bounds=(1e-3, min(end, 10.0)), method="bounded", options={"xatol": 1e-10}
     )
     best = float(inner.x)

@@ -22,8 +22,8 @@ def semidefinite(name: str, value: Any, dim: int | None = None) -> np.ndarray:
     given = _array(name, value)
     if given.ndim == 0 and dim is not None:
         given = np.full(dim, float(given))
-    matrix = np.diag(given) if given.ndim == 1 and given.size else given
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not np.all(np.isfinite(matrix)):
+    matrix: np.ndarray = np.diag(given) if given.ndim == 1 and given.size else given
+    if matrix.ndim != 2 or len(set(matrix.shape)) != 1 or not np.all(np.isfinite(matrix)):
         raise InputError(f"{name} has shape {given.shape}: allowed are finite numbers, (d,) or (d, d)")
     if dim is not None and matrix.shape[0] != dim:
         raise InputError(f"{name} has dimension {matrix.shape[0]}, the Hessian {dim}: they must agree")

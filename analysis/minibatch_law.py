@@ -8,6 +8,7 @@ step, as a matrix on (w − ŵ, v, 1), by one observation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
@@ -42,7 +43,7 @@ def minibatch_regression(
     step_size : float
         η > 0.
     batch_size : int
-        B ≤ n.
+        B; at most n without replacement.
     replacement : bool
         With, or a fresh subset each step without; epochs of reshuffled data are another law.
     momentum : float
@@ -78,8 +79,6 @@ def minibatch_regression(
     eta = number("step_size", step_size)
     mu = number("momentum", momentum, zero=True, most=1.0)
     rho = batch_factor(batch_size, None if replacement else len(data.z))
-    if not replacement or batch_size <= len(data.z):
-        batch_factor(batch_size, len(data.z))
     squares, single = data.operators(eta, rho, mu)
     rank, size = data.z.shape[1], single.shape[0]
     if steps is None:
@@ -107,19 +106,20 @@ def minibatch_largest_step(x: np.ndarray, *, batch_size: int, replacement: bool 
     def growth(eta: float) -> float:
         return float(np.abs(np.linalg.eigvals(data.operators(eta, rho, mu)[0][:-1, :-1])).max()) - 1
 
-    edge = 2 * (1 + mu) / np.linalg.eigvalsh(data.hessian).max()
+    edge = float(2 * (1 + mu) / np.linalg.eigvalsh(data.hessian).max())
     if growth(edge * (1 - 1e-9)) <= 0:
-        return float(edge)
+        return edge
     # radius 1 at a step of 0: start where the slowest direction has clearly moved
     low = edge
     while growth(low) >= 0:
         low /= 2
-    return float(brentq(growth, low, 2 * low, xtol=1e-13))
+    found: Any = brentq(growth, low, 2 * low, xtol=1e-13)
+    return float(found)
 
 
 @dataclass(frozen=True)
 class _Data:
-    """Data on the span of the inputs: z (n, r) = x · axes, residuals of least squares, the Hessian in x."""
+    """Data on the span of the inputs: z (n, r) = x · axes, residuals of least squares; ``full`` has all d axes."""
 
     z: np.ndarray
     residual: np.ndarray

@@ -1,8 +1,9 @@
 """Exact laws of what posteriors, gradient descent and SGD see of a loss, on one axis of temperature.
 
 `tempered_quadratic` is Bayes at T = 1/(nβ); `gradient_descent`, `gradient_flow` and early stopping lie at T = 1/(ηN)
-(with a unit prior precision); `additive_sgd` with isotropic noise at T = ησ²/(2B(1−μ)). `streaming_sgd`,
-`minibatch_regression` and `square_model_law` are laws of a model's own noise, which is not isotropic: departures.
+(with a unit prior precision); `additive_sgd` with isotropic noise at T = ησ²/(2B(1−μ)). Departures from the axis, each
+with its own law: `streaming_sgd`, `minibatch_regression` and `square_model_law`, a model's own noise, which is not
+isotropic; `reshuffled_sgd`, whose steps are not independent.
 
 Two opposite things have been called the effective parameters of early stopping. `learned_directions` grow with N from 0
 to the rank; `DescentLaw.pushforward_coefficient`, the learning coefficient with the law of the trained parameters as
@@ -21,6 +22,7 @@ from singular.analysis.early_stopping import (
 from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent, gradient_flow
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
+from singular.analysis.reshuffled_law import reshuffled_sgd
 from singular.analysis.sgd_law import (
     SGDLaw,
     additive_sgd,
@@ -70,6 +72,7 @@ __all__ = [
     "natural_gradient_temperature",
     "product_flow_loss",
     "product_flow_loss_at",
+    "reshuffled_sgd",
     "ridge_shares",
     "square_model_law",
     "streaming_largest_step",

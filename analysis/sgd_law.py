@@ -8,7 +8,7 @@ P^(1/2) C P^(1/2) and no preconditioner, and in the eigenvectors of the former e
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,7 @@ from singular.analysis.linear_recursion import moments_after, stationary_moments
 from singular.analysis.starts import Start
 from singular.errors import InputError, whole
 
+NO_NOISE = "no noise: there is no temperature, and no coefficient"
 WANDERS = "flat directions wander: their variance grows without limit and is left out of the covariance"
 SAME = 1e-9
 
@@ -171,6 +172,8 @@ def additive_sgd(
     w_mean, w_covariance = to_w @ mean, to_w @ covariance @ to_w.T
     excess = float(0.5 * np.sum(h_matrix * w_covariance) + 0.5 * w_mean @ h_matrix @ w_mean)
     temperature = eta * level * rho / (2 * (1 - mu))
+    if temperature == 0:
+        flags = (*flags, NO_NOISE)
     return SGDLaw(
         mean=w_mean,
         covariance=w_covariance,
@@ -228,7 +231,7 @@ def natural_gradient_sgd(
         noise_level=level,
     )
     temperature = natural_gradient_temperature(level, step_size, batch_size=batch_size, n=n, momentum=momentum)
-    return SGDLaw(**{**law.__dict__, "temperature": temperature, "excess_coefficient": law.excess / temperature})
+    return replace(law, temperature=temperature, excess_coefficient=law.excess / temperature)
 
 
 def natural_gradient_temperature(

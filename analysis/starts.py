@@ -80,10 +80,10 @@ class Box:
         return per_direction("offset", self.offset, dim), width**2 / 3
 
     def moved(self, factor: np.ndarray) -> Box:
-        """Return the law of factor · w; a width that rounds to 0 becomes the least positive number."""
+        """Return the law of factor · w; a width is at least 1e-150, where squares end."""
         mean, variance = self.moments(factor.size)
         width = np.sqrt(3 * variance) * np.abs(factor)
-        return Box(np.maximum(width, np.nextafter(0, 1)), mean * factor)
+        return Box(np.maximum(width, 1e-150), mean * factor)
 
     def tempered(self, stiffness: np.ndarray) -> Tempered:
         """Return the law ∝ exp(−½ Σ k_i w_i²) φ(w), by Gauss–Legendre quadrature to about 1e-13.
@@ -94,25 +94,27 @@ class Box:
         width = np.sqrt(3 * variance)
         low, high = mean - width, mean + width
         best = np.clip(0.0, low, high)
-        with np.errstate(divide="ignore"):
-            reach = np.sqrt(best**2 + 2 * REACH / stiffness)
-        left, right = np.maximum(low, -reach), np.minimum(high, reach)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            fall = 2 * REACH / stiffness
+            room = np.where(stiffness > 0, fall / (np.sqrt(best**2 + fall) + np.abs(best)), np.inf)
+        below, above = np.minimum(best - low, room), np.minimum(high - best, room)
         nodes, weights = np.polynomial.legendre.leggauss(NODES)
-        w = 0.5 * (left + right)[:, None] + 0.5 * (right - left)[:, None] * nodes
+        # from the point of least energy, so that a minimum far outside the box costs no digits
+        step = 0.5 * (above - below)[:, None] + 0.5 * (above + below)[:, None] * nodes
         half = 0.5 * stiffness[:, None]
-        mass = weights * np.exp(-half * (w - best[:, None]) * (w + best[:, None]))
+        rise = half * step * (2 * best[:, None] + step)
+        mass = weights * np.exp(-rise)
         total = mass.sum(axis=1)
         mass /= total[:, None]
-        centre = np.sum(mass * w, axis=1)
-        energy = half * w**2
-        mean_energy = np.sum(mass * energy, axis=1)
-        inside = 0.5 * (right - left) * total / (2 * width)
+        shift, mean_rise = np.sum(mass * step, axis=1), np.sum(mass * rise, axis=1)
+        least = 0.5 * stiffness * best**2
+        inside = 0.25 * (above + below) / width * total
         return Tempered(
-            mean=centre,
-            variance=np.sum(mass * (w - centre[:, None]) ** 2, axis=1),
-            energy=mean_energy,
-            energy_variance=np.sum(mass * (energy - mean_energy[:, None]) ** 2, axis=1),
-            free_energy=0.5 * stiffness * best**2 - np.log(inside),
+            mean=best + shift,
+            variance=np.sum(mass * (step - shift[:, None]) ** 2, axis=1),
+            energy=least + mean_rise,
+            energy_variance=np.sum(mass * (rise - mean_rise[:, None]) ** 2, axis=1),
+            free_energy=least - np.log(inside),
         )
 
 

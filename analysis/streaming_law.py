@@ -6,12 +6,14 @@ moments. It grows with the loss, so that the step has a lower limit than the cur
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from singular.analysis.law_inputs import axes_of, batch_factor, number, semidefinite, spectrum_of
-from singular.analysis.sgd_law import SGDLaw
+from singular.analysis.sgd_law import NO_NOISE, SGDLaw
 from singular.analysis.starts import Start
 from singular.errors import InputError, whole
 
@@ -61,7 +63,7 @@ def streaming_sgd(
     References
     ----------
     Second-moment recursion of least-mean-squares filters with Gaussian inputs: Feuer and Weinstein (1985), IEEE Trans.
-    Acoust. Speech Signal Process. 33, 222-230.
+    Acoust. Speech Signal Process. 33, 222-230, for B = 1 without momentum.
 
     Examples
     --------
@@ -113,7 +115,8 @@ def streaming_largest_step(curvatures: ArrayLike, batch_size: int = 1, momentum:
     top = 2 * (1 + mu) / h.max()
     # y_i < 1 for the greatest curvature: ηh (ρ (1+μ)/(1−μ) + 1) < 2(1+μ)
     edge = top / (1 + rho * (1 + mu) / (1 - mu))
-    return float(brentq(lambda eta: 1 - 1 / _feedback(h, eta, rho, mu)[0].sum(), 1e-9 * edge, edge * (1 - 1e-13)))
+    found: Any = brentq(lambda eta: 1 - 1 / _feedback(h, eta, rho, mu)[0].sum(), 1e-9 * edge, edge * (1 - 1e-13))
+    return float(found)
 
 
 def moments_law(hessian: np.ndarray, mean: np.ndarray, covariance: np.ndarray, temperature: float) -> SGDLaw:
@@ -133,6 +136,7 @@ def moments_law(hessian: np.ndarray, mean: np.ndarray, covariance: np.ndarray, t
         gibbs_temperature=shared,
         gibbs_departure=float(np.abs(energies / shared - np.eye(len(energies))).max()) if shared > 0 else np.nan,
         is_gibbs=False,
+        flags=() if temperature > 0 else (NO_NOISE,),
     )
 
 
@@ -156,7 +160,7 @@ def _after(steps, h, level, eta, rho, mu, mean, covariance) -> tuple[np.ndarray,
         new_vv = mu**2 * vv - eta * mu * (h[:, None] * wv + (h[:, None] * wv).T) + eta**2 * (outer * ww + noise)
         w_new_v = mu * wv - eta * ww * h
         wv = w_new_v + new_vv
-        ww = ww + w_new_v + w_new_v.T + new_vv
+        ww = ww + w_new_v + w_new_v.T + 0.5 * (new_vv + new_vv.T)  # rounding that is not symmetric would grow
         vv = new_vv
         velocity = mu * velocity - eta * h * mean
         mean = mean + velocity
