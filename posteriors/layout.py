@@ -173,7 +173,7 @@ def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
 
 
 def unconstrain(problem: Problem, tree: xr.DataTree, leading: tuple[str, str] = LEADING[:2]) -> np.ndarray:
-    """Return z for every draw of an ordinary posterior, rows (chain, draw), or what ``leading`` names in their place."""
+    """Return z for every draw of an ordinary posterior, rows (chain, draw) or ``leading`` in their place."""
     posterior = tree["posterior"].to_dataset()
     missing = [name for name in problem.parts.sites.latent if name not in posterior]
     if missing:

@@ -4,9 +4,9 @@ One convention, held here and nowhere else: the loss is the *mean* loss L_n = nl
 
     z ← z − η (∇L_B(z) + noise + decay(z)),
 
-L_B the mean loss of the minibatch, z the unconstrained vector. Momentum is the heavy ball, v ← μ v − η g, z ← z + v. The
-noise of a gradient has covariance ρ C, C that of one observation (normalised 1/n) and ρ = 1/B with replacement,
-(n − B)/(B (n − 1)) without. Where C = σ² I the stationary law is close to exp(−L_n/T), T = η σ² ρ/(2(1 − μ)); where it is
+L_B the mean loss of the minibatch, z the unconstrained vector. Momentum is the heavy ball, v ← μ v − η g, z ← z + v.
+The noise of a gradient has covariance ρ C, C that of one observation (normalised 1/n) and ρ = 1/B with replacement, (n
+− B)/(B (n − 1)) without. Where C = σ² I the stationary law is close to exp(−L_n/T), T = η σ² ρ/(2(1 − μ)); where it is
 not, there is no one temperature.
 """
 
@@ -90,8 +90,8 @@ def sgd(
         0 to ``steps``. A list that ends before ``steps`` ends the runs there.
     records : int
     start : {"prior", "box"}, array or callable
-        Draws of the prior; uniform in [−box, box]^d of the unconstrained space; the starts themselves, (runs, d), or one
-        for all, (d,), unconstrained; or a function key -> (d,) that JAX can trace, called with a key for each run.
+        Draws of the prior; uniform in [−box, box]^d of the unconstrained space; the starts themselves, (runs, d), or
+        one for all, (d,), unconstrained; or a function key -> (d,) that JAX can trace, called with a key for each run.
     box : float
         Half the width of the box.
     seed : int
@@ -104,14 +104,14 @@ def sgd(
     DataTree
         ``/posterior``: each site, (run, step, …). ``/sample_stats``, (run, step): ``nll`` (all data, nats), ``excess``
         (L_n − L_n(reference), nats per observation, the reference being the maximum-likelihood point
-        ``problem.reference``), ``log_prior``, ``gradient_norm`` (of L_n); ``gradient_noise`` (run, step, coordinate), the
-        deviation of the next step's gradient from that of all data, where there is any; and ``diverged`` (run,): the run
-        left for infinity. Such runs are kept, NaN or infinite from there on, and counted in the attributes ``diverged``
-        and ``flags``. Attributes ``learning_rate``, ``batch_size`` (0: all data), ``momentum``, ``weight_decay`` (a
-        number), ``noise``, ``sigma``, ``spread`` (ρ), ``temperature_scale`` (ηρ/(2(1 − μ))), ``temperature``
-        (σ² times that under isotropic noise, 0 without noise, else NaN for the reason in ``temperature_note``), ``start``,
-        ``reference_nll``, ``gradient_evaluations``, ``data_passes``, ``complete``, and those of a ladder. On Ctrl-C the
-        records that there are, ``complete`` 0.
+        ``problem.reference``), ``log_prior``, ``gradient_norm`` (of L_n); ``gradient_noise`` (run, step, coordinate),
+        the deviation of the next step's gradient from that of all data, where there is any; and ``diverged`` (run,):
+        the run left for infinity. Such runs are kept, NaN or infinite from there on, and counted in the attributes
+        ``diverged`` and ``flags``. Attributes ``learning_rate``, ``batch_size`` (0: all data), ``momentum``,
+        ``weight_decay`` (a number), ``noise``, ``sigma``, ``spread`` (ρ), ``temperature_scale`` (ηρ/(2(1 − μ))),
+        ``temperature`` (σ² times that under isotropic noise, 0 without noise, else NaN for the reason in
+        ``temperature_note``), ``start``, ``reference_nll``, ``gradient_evaluations``, ``data_passes``, ``complete``,
+        and those of a ladder. On Ctrl-C the records that there are, ``complete`` 0.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def sgd(
     >>> from singular import models
     >>> tree = sgd(models.problem("linear-2", n=50), learning_rate=0.1, batch_size=5, runs=3, steps=20, records=5)
     >>> dict(tree["posterior"].sizes), tree["sample_stats"]["step"].values.tolist()
-    ({'run': 3, 'step': 5, 'w_dim_0': 2}, [0, 1, 3, 7, 20])
+    ({'run': 3, 'step': 5, 'w_dim_0': 2}, [0, 1, 4, 9, 20])
     """
     if not isinstance(problem, Problem):
         raise InputError(f"problem={problem!r} is a {type(problem).__name__}; make one with models.problem(name)")

@@ -42,7 +42,7 @@ def programs(problem: Problem, setting: Setting) -> tuple[Callable, Callable]:
     ``keys`` has one key a run, ``lengths`` the steps before each record; records are stacked in front. Step s of a run
     draws from its key folded with s, so that a trajectory does not depend on what is recorded of it.
     """
-    n, size, make_optimiser = problem.n, setting.batch_size, transformation(setting)
+    n, size, make_optimiser = problem.n, setting.batch_size or 0, transformation(setting)
 
     def batch_of(key):
         if setting.replacement:
@@ -99,7 +99,7 @@ def programs(problem: Problem, setting: Setting) -> tuple[Callable, Callable]:
 
         return advance
 
-    rows = row_nll(problem, size) if setting.minibatch and size is not None else problem.parts.split
+    rows = row_nll(problem, size) if setting.minibatch else problem.parts.split
     name = f"sgd {setting.structure} of {n}"
     begin = compiled(f"{name} begin", make_begin, problem.parts.split)
     return begin, compiled(f"{name} advance", make_advance, problem.parts.split, rows)
