@@ -23,6 +23,8 @@ QUESTIONS = MappingProxyType(
         "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
         "temperature-axis": "Bayes, SGLD, SGD, stopped descent at one temperature: which of them read the same there?",
         "volume": "How fast does the prior volume of {K < ε} vanish, and does a Hessian know?",
+        "noise-floor": "Is the noise of SGD a temperature, on regular and on singular models?",
+        "pseudo-singular": "When is a regular model as good as singular to a learner that cannot see small curvatures?",
     }
 )
 """Name -> the question it answers."""
