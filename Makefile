@@ -79,7 +79,6 @@ study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writ
 studies: $(READY) ## every study of regions and geometry, page, picture and table each; writes docs/studies
 	for name in concentration two-wells rank-phases tanh-strata relu-phases superposition symmetry volume sharpness \
 	    early-stopping noise-floor pseudo-singular free-energy-at-the-floor temperature-axis; do \
-	for name in concentration two-wells rank-phases tanh-strata symmetry noise-floor pseudo-singular; do \
 	    $(BIN)/singular study $$name && cp out/$$name/$$name.md out/$$name/$$name.png out/$$name/$$name.csv docs/studies/ \
 	    || exit 1; done
 
