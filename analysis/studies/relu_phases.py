@@ -14,7 +14,8 @@ from singular.analysis.studies.cells import COLUMNS, FREE_ENERGY, NO_NOISE, shar
 from singular.analysis.studies.relu_phases_exact import ReluDraws, exact_draws, regression_of, without_noise
 from singular.analysis.studies.relu_phases_figure import draw
 from singular.analysis.studies.relu_phases_regions import best_units, divisions, smaller_and_larger
-from singular.analysis.studies.relu_phases_text import CHAIN, EXACT, HISTOGRAM, LADDER, PLAIN, shown, text
+from singular.analysis.studies.relu_phases_read import CHAIN, EXACT, HISTOGRAM, LADDER, PLAIN
+from singular.analysis.studies.relu_phases_text import shown, text
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.problem import Problem
 from singular.posteriors.exact_draws import weighted_share
