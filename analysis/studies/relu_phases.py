@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -13,8 +14,8 @@ from singular.analysis.phases import Division, divide, region_of
 from singular.analysis.studies.cells import COLUMNS, FREE_ENERGY, NO_NOISE, share_rows, z_of
 from singular.analysis.studies.relu_phases_exact import ReluDraws, exact_draws, regression_of, without_noise
 from singular.analysis.studies.relu_phases_figure import draw
-from singular.analysis.studies.relu_phases_regions import best_units, divisions, smaller_and_larger
 from singular.analysis.studies.relu_phases_read import CHAIN, EXACT, HISTOGRAM, LADDER, PLAIN
+from singular.analysis.studies.relu_phases_regions import best_units, divisions, smaller_and_larger
 from singular.analysis.studies.relu_phases_text import shown, text
 from singular.analysis.studies.workshop import Finding, Study, Workshop
 from singular.models.problem import Problem
@@ -56,7 +57,7 @@ def exactly(angle: float, n: int, seed: int, draws: int) -> pd.DataFrame:
             value = found.free_energy_drawn - math.log(share)
             out.append(about | {"phase": phase, "quantity": FREE_ENERGY, "value": value, "mcse": error / share})
     smaller, _ = smaller_and_larger(found.parameters)
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in itertools.pairwise(BINS):
         share, error = weighted_share((smaller >= low) & (smaller < high), found.weights)
         out.append(about | {"phase": f"{low:.1f}", "quantity": HISTOGRAM, "value": share, "mcse": error})
     return pd.DataFrame(out).assign(angle=angle)
@@ -139,9 +140,7 @@ def _beside(problem: Problem, division: Division, tree, beta: float, found: Relu
     """Return the shares of every region by every rule at one β, with the exact ones."""
     parameters = {name: tree["posterior"][name].to_numpy() for name in ("w", "b", "q")}
     known = exact_shares(found)
-    rows = []
-    for phases in divisions():
-        rows.append(share_rows(problem, division.by(phases, parameters), [beta], phases=phases))
+    rows = [share_rows(problem, division.by(phases, parameters), [beta], phases=phases) for phases in divisions()]
     frame = pd.concat(rows, ignore_index=True)
     exact = [known[phase] for phase in frame["phase"]]
     frame["exact"], frame["exact_error"] = ([pair[k] for pair in exact] for k in (0, 1))

@@ -57,8 +57,7 @@ def draw(table: pd.DataFrame, all_rungs: float) -> Figure:
     _against_beta(over_beta, table, all_rungs)
     _losses(losses, table, sizes)
     figure.suptitle(
-        "As the truth's two units turn into one, the posterior goes over to one unit, before the truth does; at small n "
-        "it does so without two phases.",
+        "As the truth's two units turn into one, the posterior goes over to one unit, before the truth does",
         fontsize=12,
     )
     return figure
@@ -136,5 +135,5 @@ def _losses(axes: Axes, table: pd.DataFrame, sizes: list[int]) -> None:
         axes.annotate(f"1.5 log n / n, n = {n:,}", (0.5, level), fontsize=8, color=GREY, va="bottom")
     axes.set_yscale("log")
     axes.legend(fontsize=8, frameon=False, loc="lower left")
-    finish(axes, "What one unit loses; and the best of `degenerate`,\nwhich is at its edge, a smaller norm of 0.5", ANGLE,
-           "excess loss K (nats an observation)")  # fmt: skip
+    title = "What one unit loses; and the best of `degenerate`,\nwhich is at its edge, a smaller norm of 0.5"
+    finish(axes, title, ANGLE, "excess loss K (nats an observation)")
