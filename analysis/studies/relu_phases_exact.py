@@ -1,9 +1,9 @@
 """Independent draws of two ReLU units' posterior without a sampler, and its integral: cells of directions and radii.
 
 A unit is q max(⟨w, x⟩ + b, 0) with (w, b) = r u, u on the sphere. Under the prior u is uniform on it, and azimuth,
-height and the probability up to r are uniform coordinates of a cube. Given u and r of both units the outputs q and the offset
-c are normal, so that six coordinates are left. Cells of directions are halved where the mass is; a pair of cells is
-drawn by the density at the centres, a point in it uniformly, and weighed by the density there.
+height and the probability up to r are uniform coordinates of a cube. Given u and r of both units the outputs q and the
+offset c are normal, so that six coordinates are left. Cells of directions are halved where the mass is; a pair of cells
+is drawn by the density at the centres, a point in it uniformly, and weighed by the density there.
 """
 
 from __future__ import annotations

@@ -83,7 +83,8 @@ def _flagged(table: pd.DataFrame) -> str:
     exact = table[(table["method"] == EXACT) & (table["quantity"] == "share") & (table["phase"] == DEGENERATE)]
     flagged = exact[exact["flags"] != ""]
     where = ", ".join(f"θ = {r['angle']:.3g}, n = {r['n']:,}" for r in flagged.to_dict("records"))
-    return f"Of {len(exact)} exact posteriors {len(flagged)} rest on too few effective draws{f' ({where})' if where else ''}."
+    told = f" ({where})" if where else ""
+    return f"Of {len(exact)} exact posteriors {len(flagged)} rest on too few effective draws{told}."
 
 
 def _where(table: pd.DataFrame, noisy: list[int]) -> str:
@@ -96,15 +97,11 @@ def _where(table: pd.DataFrame, noisy: list[int]) -> str:
         lone = f"{rises[0][1] - rises[0][0]:.2f}" if None not in rises[0] else "not reached"
         curve = exact_curve(table, n, NO_NOISE, DEGENERATE)
         lines.append(
-            f"- n = {n:,}: without noise the share of `degenerate` is {curve.iloc[0]:.3f} at θ = {curve.index[0]:g} and "
-            f"{curve.iloc[-1]:.3f} at π/2; it passes one half at θ = {_angle(crossing(table, n, NO_NOISE))}, and from a "
-            f"quarter to three quarters takes {lone} rad. On {len(seeds)} data sets it passes one half at "
+            f"- n = {n:,}: without noise the share of `degenerate` is {curve.iloc[0]:.3f} at θ = {curve.index[0]:g} "
+            f"and {curve.iloc[-1]:.3f} at π/2; it passes one half at θ = {_angle(crossing(table, n, NO_NOISE))}, and "
+            f"from a quarter to three quarters takes {lone} rad. On {len(seeds)} data sets it passes one half at "
             f"{', '.join(map(_angle, each))}"
-            + (
-                f"; the narrowest and the widest such rise are {min(widths):.2f} and {max(widths):.2f} rad."
-                if widths
-                else "."
-            )
+            + (f"; such a rise takes {min(widths):.2f} to {max(widths):.2f} rad." if widths else ".")
         )
     return (
         "Yes: one unit takes over before the truth itself is one unit, and the angle at which it does depends on n and "
@@ -163,8 +160,8 @@ def _law(table: pd.DataFrame, sizes: list[int]) -> str:
     return (
         "One unit alone loses L(θ) an observation and has λ = 2, for the other is off on an open set; two units lose "
         f"nothing and have λ = 7/2. So `{ONE}` and `{TWO}` are even where n L(θ) = 3/2 log n + a constant, which one "
-        f"exact value fixes, at n = {fixed:,}. Without noise: {'; '.join(found)}. The slope of each region's free energy "
-        f"in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a region "
+        f"exact value fixes, at n = {fixed:,}. Without noise: {'; '.join(found)}. The slope of each region's free "
+        f"energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a region "
         "that is cut by a border, as these are, is that of its best point only while n times the gain at the border is "
         "small."
     )
@@ -185,14 +182,14 @@ def _regions(table: pd.DataFrame, noisy: list[int]) -> str:
     last = off.index[-1]
     where = f"for θ ≥ {inside[0]:g} only" if inside else "at none of the angles"
     return (
-        "Not at all angles. The best point of `degenerate` is no single unit but lies at its edge, with a second unit of "
-        f"norm 0.5: its loss is {ratios.iloc[0]:.1f} to {ratios.iloc[-1]:.1f} times smaller than that of the best single "
-        "unit, so that a `degenerate` draw of a small angle is the tail of two unequal units. Carroll's rule keeps those "
-        f"apart, but the best single unit has norm {norm.iloc[0]:.2f} at θ = {norm.index[0]:g} and is within 0.5 of 2 "
+        "Not at all angles. The best point of `degenerate` is no single unit but lies at its edge, with a second unit "
+        f"of norm 0.5: its loss is {ratios.iloc[0]:.1f} to {ratios.iloc[-1]:.1f} times smaller than that of the best "
+        "single unit, so that a `degenerate` draw of a small angle is the tail of two unequal units. Carroll's rule "
+        f"keeps those apart, but the best single unit has norm {norm.iloc[0]:.2f} at θ = {norm.index[0]:g} and is within 0.5 of 2 "
         f"{where} of the angles here. What that rule sets aside is not little: up to {small.max():.2f} at "
         f"n = {noisy[0]:,} without noise, and up to {most:.2f} at n = {n:,} on data sets. Of `degenerate`, at π/2 and "
-        f"n = {n:,} without noise, {off[last]:.3f} out of {one[last]:.3f} has a unit off; the rest has it on, and small "
-        "or along the other."
+        f"n = {n:,} without noise, {off[last]:.3f} out of {one[last]:.3f} has a unit off; the rest has it on, and "
+        "small."
     )
 
 
@@ -203,21 +200,16 @@ def _runs(table: pd.DataFrame) -> str:
         cells = table[(table["quantity"] == "share") & (table["method"] == method) & (table["beta"] == 1.0)]
         cells = cells[["angle", "n", "seed"]].drop_duplicates()
         where = ", ".join(f"({r['angle']:.3g}, {r['n']:,}, {r['seed']})" for r in cells.to_dict("records"))
-        told.append(
-            f"{name}: {many} chains on (θ, n, data set) = {where}, of which "
-            + (
-                f"these missed a region that has 5 % or more: {'; '.join(stuck)}"
-                if stuck
-                else "none missed a region that has 5 % or more"
-            )
-        )
+        missed = f"these did: {'; '.join(stuck)}" if stuck else "none did"
+        told.append(f"{name}: {many} chains on (θ, n, data set) = {where}, {missed}")
     chosen = table[(table["quantity"] == CHAIN) & (table["phase"] == DEGENERATE)]
     least = chosen.loc[chosen["round_trips"].idxmin()]
     return (
         "All chains count and none is discarded; each has rows of its own in the table, with the regions it was in. "
+        "Asked is whether a chain at β = 1 never saw a region, of either rule, that has 5 % or more by the exact share. "
         + ". ".join(told)
         + f". The chain that entered `degenerate` least often did so {int(least['round_trips'])} times (θ = "
-        f"{least['angle']:.3g}, n = {least['n']:,}, {least['method']}; {least['value']:.2f} of its draws are there). Chains "
-        "at β = 1 alone begin at draws of the prior and have nothing to exchange with: where they find both regions, a "
+        f"{least['angle']:.3g}, n = {least['n']:,}, {NAMES[least['method'].split(',')[0]]}; {least['value']:.2f} of its "
+        "draws are there). Chains at β = 1 alone begin at draws of the prior and have nothing to exchange with: where they find both regions, a "
         "path of high posterior joins these."
     )

@@ -1,4 +1,4 @@
-"""The study of two ReLU units: exact draws against other integrals, regions, what is read off a table, and a tiny run."""
+"""The study of two ReLU units: exact draws held against others, regions, what is read off a table, a tiny run."""
 
 from __future__ import annotations
 
