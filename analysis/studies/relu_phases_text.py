@@ -161,9 +161,9 @@ def _law(table: pd.DataFrame, sizes: list[int]) -> str:
         "One unit alone loses L(θ) an observation and has λ = 2, for the other is off on an open set; two units lose "
         f"nothing and have λ = 7/2. So `{ONE}` and `{TWO}` are even where n L(θ) = 3/2 log n + a constant, which one "
         f"exact value fixes, at n = {fixed:,}. Without noise: {'; '.join(found)}. The slope of each region's free "
-        f"energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a region "
-        "that is cut by a border, as these are, is that of its best point only while n times the gain at the border is "
-        "small."
+        f"energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a "
+        "region that is cut by a border, as these are, is that of its best point only while n times the gain at the "
+        "border is small."
     )
 
 
@@ -182,14 +182,13 @@ def _regions(table: pd.DataFrame, noisy: list[int]) -> str:
     last = off.index[-1]
     where = f"for θ ≥ {inside[0]:g} only" if inside else "at none of the angles"
     return (
-        "Not at all angles. The best point of `degenerate` is no single unit but lies at its edge, with a second unit "
-        f"of norm 0.5: its loss is {ratios.iloc[0]:.1f} to {ratios.iloc[-1]:.1f} times smaller than that of the best "
-        "single unit, so that a `degenerate` draw of a small angle is the tail of two unequal units. Carroll's rule "
-        f"keeps those apart, but the best single unit has norm {norm.iloc[0]:.2f} at θ = {norm.index[0]:g} and is within 0.5 of 2 "
-        f"{where} of the angles here. What that rule sets aside is not little: up to {small.max():.2f} at "
-        f"n = {noisy[0]:,} without noise, and up to {most:.2f} at n = {n:,} on data sets. Of `degenerate`, at π/2 and "
-        f"n = {n:,} without noise, {off[last]:.3f} out of {one[last]:.3f} has a unit off; the rest has it on, and "
-        "small."
+        "Not at all angles. At its edge, with a second unit of norm 0.5, `degenerate` holds points whose loss is "
+        f"{ratios.iloc[0]:.1f} to {ratios.iloc[-1]:.1f} times smaller than that of the best single unit, so that a "
+        "`degenerate` draw at a small angle is of the tail of two unequal units. Carroll's rule keeps those apart, but "
+        f"the best single unit has norm {norm.iloc[0]:.2f} at θ = {norm.index[0]:g} and is within 0.5 of 2 {where}. "
+        f"What that rule sets aside is not little: up to {small.max():.2f} at n = {noisy[0]:,} without noise, and up to "
+        f"{most:.2f} at n = {n:,} on data sets. Of `degenerate`, at π/2 and n = {n:,} without noise, {off[last]:.3f} "
+        f"out of {one[last]:.3f} has a unit off; the rest has it on, and small."
     )
 
 
@@ -206,10 +205,10 @@ def _runs(table: pd.DataFrame) -> str:
     least = chosen.loc[chosen["round_trips"].idxmin()]
     return (
         "All chains count and none is discarded; each has rows of its own in the table, with the regions it was in. "
-        "Asked is whether a chain at β = 1 never saw a region, of either rule, that has 5 % or more by the exact share. "
-        + ". ".join(told)
-        + f". The chain that entered `degenerate` least often did so {int(least['round_trips'])} times (θ = "
-        f"{least['angle']:.3g}, n = {least['n']:,}, {NAMES[least['method'].split(',')[0]]}; {least['value']:.2f} of its "
-        "draws are there). Chains at β = 1 alone begin at draws of the prior and have nothing to exchange with: where they find both regions, a "
-        "path of high posterior joins these."
+        "Asked is whether a chain at β = 1 never saw a region, of either rule, that has 5 % or more by the exact "
+        f"share. {'. '.join(told)}. The chain that entered `degenerate` least often did so "
+        f"{int(least['round_trips'])} times (θ = {least['angle']:.3g}, n = {least['n']:,}, "
+        f"{NAMES[least['method'].split(',')[0]]}; {least['value']:.2f} of its draws are there). Chains at β = 1 alone "
+        "begin at draws of the prior and have nothing to exchange with: where they find both regions, a path of high "
+        "posterior joins these."
     )
