@@ -125,7 +125,8 @@ def run(workshop: Workshop) -> Finding:
     ]
     known = workshop.parts(exactly, jobs)
     best = workshop.parts(best_units, [(angle,) for angle in ANGLES])
-    least = [frame.assign(angle=angle, flags="") for angle, frame in zip(ANGLES, best, strict=True)]
+    about = {"n": 0, "seed": NO_NOISE, "method": "optimiser", "flags": ""}  # of K: of no n and no data set
+    least = [frame.assign(**about, angle=angle) for angle, frame in zip(ANGLES, best, strict=True)]
     table = pd.concat([*alone, *drawn, *known, *least], ignore_index=True).sort_values(
         by=["method", "n", "seed", "angle", "beta", "quantity"], kind="stable", ignore_index=True
     )[[*COLUMNS, "angle"]]

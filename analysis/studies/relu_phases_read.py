@@ -38,24 +38,21 @@ def even_odds(table: pd.DataFrame, n: int, seed: int = NO_NOISE) -> float | None
 
 
 def predicted(table: pd.DataFrame, n: int, fixed_at: int) -> float | None:
-    """Return the angle of even odds by the laws, their constant from the exact odds at another n, without noise.
+    """Return the angle of even odds by the laws, their constant from the exact crossing at another n, without noise.
 
-    n L(θ) = (7/2 − 2) log n + constant, with L the loss of the best single unit; the constant, one number for all
-    angles and n, is that of the angle nearest to the exact crossing at ``fixed_at``.
+    n L(θ) = (7/2 − 2) log n + constant, with L the loss of the best single unit, its log linear between angles; the
+    constant, one number for all angles and n, is what makes this hold at the exact crossing at ``fixed_at``.
     """
     at = even_odds(table, fixed_at)
     if at is None:
         return None
-    loss = table[table["quantity"] == LOSS].set_index("angle")["value"].sort_index()
-    angle = min(loss.index, key=lambda value: abs(value - at))
-    one, two = (exact_curve(table, fixed_at, NO_NOISE, phase)[angle] for phase in (ONE, TWO))
-    held = laws(float(loss[angle]))
-    constant = math.log(one / two) - held[TWO].free_energy(fixed_at) + held[ONE].free_energy(fixed_at)
-    gap = []
-    for value in loss:
-        law = laws(float(value), constant)
-        gap.append(law[TWO].free_energy(n) - law[ONE].free_energy(n))
-    return _rise(loss.index.to_numpy(), np.array(gap))
+    loss = table[table["quantity"] == LOSS].set_index("angle")["value"].sort_index().clip(1e-12)
+    log_loss = np.log(loss.to_numpy())
+    held = laws(math.exp(float(np.interp(at, loss.index, log_loss))))
+    constant = held[ONE].free_energy(fixed_at) - held[TWO].free_energy(fixed_at)
+    fine = np.linspace(loss.index[0], loss.index[-1], 2_001)
+    both = [laws(math.exp(value), constant) for value in np.interp(fine, loss.index, log_loss)]
+    return _rise(fine, np.array([law[TWO].free_energy(n) - law[ONE].free_energy(n) for law in both]))
 
 
 def slopes(table: pd.DataFrame, small: int, large: int) -> pd.DataFrame:

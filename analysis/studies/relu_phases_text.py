@@ -52,12 +52,14 @@ def text(table: pd.DataFrame, all_rungs: float) -> str:
         "Exact shares are those of independent draws: outputs and offset are normal given the units and are "
         "integrated out, the units' directions and radii come from cells that are halved where the mass is, each draw "
         f"weighed by the density where it falls. *Without noise* stands for nL_n = nK. {_flagged(table)}",
-        f"**Is there a transition?** {_where(table, noisy)}",
+        f"**Where does it go over?** {_where(table, noisy)}",
         f"**Of first order?** {_order(table, noisy)}",
         f"**By the law.** {_law(table, sizes)}",
         f"**Are the regions what they say?** {_regions(table, noisy)}",
         f"**Runs.** {_runs(table)}",
-        agreement(drawn) + " The shares by one rule add up to one, so that these are not independent.",
+        f"*Ladders.* {agreement(drawn[drawn['method'] == LADDER])} The shares by one rule add up to one, so that these "
+        "are not independent.",
+        f"*NUTS at β = 1 alone.* {agreement(drawn[drawn['method'] == PLAIN])}",
         movement(drawn[drawn["method"] == LADDER]),
         f"At θ = {all_rungs:g} the table holds every rung of the ladder.",
     ]
@@ -104,8 +106,8 @@ def _where(table: pd.DataFrame, noisy: list[int]) -> str:
             + (f"; such a rise takes {min(widths):.2f} to {max(widths):.2f} rad." if widths else ".")
         )
     return (
-        "Yes: one unit takes over before the truth itself is one unit, and the angle at which it does depends on n and "
-        "on the data set, whose noise favours one fit or the other.\n\n" + "\n".join(lines)
+        "The share of `degenerate` rises before the truth itself is one unit; where it does depends on n and on the "
+        "data set, whose noise favours one fit or the other.\n\n" + "\n".join(lines)
     )
 
 
@@ -134,6 +136,8 @@ def _order(table: pd.DataFrame, noisy: list[int]) -> str:
                     "two phases": "yes" if aside < min(one, two) and low < 0.5 * min(first, high) else "no",
                 }
             )
+    if not lines:
+        return "No crossing is among the angles."
     frame = pd.DataFrame(lines)
     yes = {n: (frame.loc[frame["n"] == f"{n:,}", "two phases"] == "yes") for n in noisy}
     told = "; ".join(f"n = {n:,}: {int(seen.sum())} of {len(seen)}" for n, seen in yes.items())
@@ -186,9 +190,9 @@ def _regions(table: pd.DataFrame, noisy: list[int]) -> str:
         f"{ratios.iloc[0]:.1f} to {ratios.iloc[-1]:.1f} times smaller than that of the best single unit, so that a "
         "`degenerate` draw at a small angle is of the tail of two unequal units. Carroll's rule keeps those apart, but "
         f"the best single unit has norm {norm.iloc[0]:.2f} at θ = {norm.index[0]:g} and is within 0.5 of 2 {where}. "
-        f"What that rule sets aside is not little: up to {small.max():.2f} at n = {noisy[0]:,} without noise, and up to "
-        f"{most:.2f} at n = {n:,} on data sets. Of `degenerate`, at π/2 and n = {n:,} without noise, {off[last]:.3f} "
-        f"out of {one[last]:.3f} has a unit off; the rest has it on, and small."
+        f"What that rule sets aside is not little: up to {small.max():.2f} at n = {noisy[0]:,} without noise, and up "
+        f"to {most:.2f} at n = {n:,} on data sets. Of `degenerate`, at π/2 and n = {n:,} without noise, "
+        f"{off[last]:.3f} out of {one[last]:.3f} has a unit off; the rest has it on, and small."
     )
 
 

@@ -117,6 +117,7 @@ def test_regions_are_disjoint_and_complete():
 def test_truth_is_two_units_and_one_unit_of_twice_the_slope_is_one():
     one, two, aside = (divisions()[1][name] for name in (ONE, TWO, ASIDE))
     optimum = models.two_phase_relu(1.2).optimum
+    assert optimum is not None
     merged = {"w": np.array([[0.0, 1.0], [0.0, 1.0]]), "b": np.array([-0.3, -3.0]), "q": np.array([2.0, 1.0])}
     assert two(optimum)
     assert one(merged)
@@ -143,7 +144,7 @@ def test_best_units_against_the_excess_loss_and_the_merged_truth():
 def made(law_constant: float, sizes=(1_000, 10_000)) -> pd.DataFrame:
     """Return a table whose odds of one unit over two are those of the laws, with losses that fall like a power."""
     rows = []
-    for angle in np.linspace(0.6, 1.5, 10):
+    for angle in np.linspace(0.6, 1.5, 46):
         loss = 0.02 * (math.pi / 2 - angle) ** 3
         rows.append({"quantity": LOSS, "value": loss, "angle": angle, "method": ""})
         for n in sizes:
@@ -162,12 +163,16 @@ def test_predictions_find_the_crossings_of_a_table_made_by_the_laws():
     table = made(-4.0)
     for n in (1_000, 10_000):
         at = read.even_odds(table, n)
-        assert at == pytest.approx(read.predicted(table, n, 10_000), abs=1e-6)
+        assert at == pytest.approx(read.predicted(table, n, 10_000), abs=0.01)
         assert read.crossing(table, n, -1) == pytest.approx(at, abs=1e-6)
         quarter = read.crossing(table, n, -1, 0.25)
+        assert at is not None
         assert quarter is not None
         assert quarter < at
-    assert read.even_odds(table, 1_000) < read.even_odds(table, 10_000)
+    few, many = (read.even_odds(table, n) for n in (1_000, 10_000))
+    assert few is not None
+    assert many is not None
+    assert few < many
     assert read.even_odds(made(-400.0), 1_000) is None
 
 
