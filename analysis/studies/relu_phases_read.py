@@ -22,7 +22,7 @@ def exact_curve(table: pd.DataFrame, n: int, seed: int, phase: str, quantity: st
         (table["method"] == EXACT) & (table["quantity"] == quantity) & (table["n"] == n) & (table["seed"] == seed)
         & (table["phase"] == phase)
     ]  # fmt: skip
-    return own.set_index("angle")["value"].sort_index()
+    return pd.Series(own.set_index("angle")["value"]).sort_index()
 
 
 def crossing(table: pd.DataFrame, n: int, seed: int, level: float = 0.5, phase: str = DEGENERATE) -> float | None:
