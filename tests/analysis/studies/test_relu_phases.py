@@ -84,6 +84,9 @@ def test_cells_change_the_error_and_not_the_answer(monkeypatch, covered):
     for inside in divisions()[1].values():
         (a, e), (b, f) = (weighted_share(inside(d.parameters), d.weights) for d in (usual, other))
         assert abs(a - b) < 4 * math.hypot(e, f)
+    errors = [d.weights.std() / math.sqrt(len(d.weights)) for d in (usual, other)]
+    assert abs(usual.free_energy_drawn - other.free_energy_drawn) < 4 * math.hypot(*errors)
+    assert abs(usual.free_energy_drawn - usual.free_energy) < 0.5  # the sum over centres is a rule of first order
 
 
 def test_rows_without_noise_give_the_excess_loss():
