@@ -44,7 +44,7 @@ BINS = np.arange(0.0, 1.61, 0.1)
 
 
 def exactly(angle: float, n: int, seed: int, draws: int) -> pd.DataFrame:
-    """Return exact shares of all regions at β = 1, their free energies, and the law of the smaller norm."""
+    """Return exact shares of all regions at β = 1, their free energies without noise, and the law of the smaller norm."""
     model = models.two_phase_relu(angle)
     rows = without_noise(model, n) if seed == NO_NOISE else regression_of(Problem.from_model(model, n=n, seed=seed))
     found = exact_draws(rows, 1.0, draws, _generator(angle, n, seed, 1.0))
@@ -53,9 +53,9 @@ def exactly(angle: float, n: int, seed: int, draws: int) -> pd.DataFrame:
     out = []
     for phase, (share, error) in exact_shares(found).items():
         out.append(about | {"phase": phase, "quantity": "share", "value": share, "mcse": error})
-        if share > 0:
-            value = found.free_energy_drawn - math.log(share)
-            out.append(about | {"phase": phase, "quantity": FREE_ENERGY, "value": value, "mcse": error / share})
+    if seed == NO_NOISE:
+        energies = exact_free_energies(found).items()
+        out += [about | {"phase": p, "quantity": FREE_ENERGY, "value": v, "mcse": e} for p, (v, e) in energies]
     smaller, _ = smaller_and_larger(found.parameters)
     for low, high in itertools.pairwise(BINS):
         share, error = weighted_share((smaller >= low) & (smaller < high), found.weights)
@@ -70,6 +70,19 @@ def exact_shares(found: ReluDraws) -> dict[str, tuple[float, float]]:
         label = region_of(division, found.parameters)
         shares |= {name: weighted_share(label == k, found.weights) for k, name in enumerate(division)}
     return shares
+
+
+def exact_free_energies(found: ReluDraws) -> dict[str, tuple[float, float]]:
+    """Return −log of the mass of every region that has a draw, and its error: that of the integral is in it."""
+    energies = {}
+    for division in divisions():
+        label = region_of(division, found.parameters)
+        for k, name in enumerate(division):
+            mass = found.weights * (label == k)
+            if mass.any():
+                error = float(mass.std() / mass.mean() / math.sqrt(mass.size))
+                energies[name] = found.free_energy_drawn - math.log(mass.mean()), error
+    return energies
 
 
 def few(found: ReluDraws) -> str:

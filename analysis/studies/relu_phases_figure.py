@@ -88,7 +88,7 @@ def _against_angle(axes: Axes, table: pd.DataFrame, n: int) -> None:
     axes.plot([], [], color=BLACK, marker="_", ms=12, ls="", label="exact, same data")
     axes.axhline(0.5, color=GREY, lw=0.8)
     axes.set_ylim(-0.03, 1.03)
-    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.legend(fontsize=8, frameon=False, loc="upper left")
 
 
 def _smaller_norm(axes: Axes, table: pd.DataFrame, n: int) -> None:
@@ -120,7 +120,7 @@ def _against_beta(axes: Axes, table: pd.DataFrame, angle: float) -> None:
     axes.annotate("1/log n", (1 / math.log(n), 0.97), fontsize=8, color=GREY, ha="right", rotation=90, va="top")
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    axes.legend(fontsize=8, frameon=False, loc="center left")
     finish(axes, f"θ = {angle:g}, n = {n:,}, first data set: every rung of the ladder.\nLines exact, points ± 2 errors",
            "inverse temperature β", "share")  # fmt: skip
 
@@ -131,9 +131,11 @@ def _losses(axes: Axes, table: pd.DataFrame, sizes: list[int]) -> None:
         axes.plot(own["angle"], own["value"], color=colour, ls=style, marker=".", lw=1.8, label=name)
     for n in sizes:
         level = 1.5 * math.log(n) / n
+        left = level < own["value"].iloc[0]  # where the curves are not
+        place = (0.5, "left") if left else (1.55, "right")
         axes.axhline(level, color=GREY, lw=0.8, ls=":")
-        axes.annotate(f"1.5 log n / n, n = {n:,}", (0.5, level), fontsize=8, color=GREY, va="bottom")
+        axes.annotate(f"1.5 log n / n, n = {n:,}", (place[0], level), fontsize=8, color=GREY, va="bottom", ha=place[1])
     axes.set_yscale("log")
     axes.legend(fontsize=8, frameon=False, loc="lower left")
-    title = "What one unit loses; and the best of `degenerate`,\nwhich is at its edge, a smaller norm of 0.5"
+    title = "What one unit loses, and the best point at the edge\nof `degenerate`, a smaller norm of 0.5"
     finish(axes, title, ANGLE, "excess loss K (nats an observation)")

@@ -7,12 +7,13 @@ import math
 import pandas as pd
 
 from singular.analysis.markdown import markdown
-from singular.analysis.studies.cells import NO_NOISE, agreement, movement, shown_shares
+from singular.analysis.studies.cells import NO_NOISE, WITHIN, agreement, movement, shown_shares
 from singular.analysis.studies.relu_phases_read import (
     CHAIN,
     EXACT,
     LADDER,
     PLAIN,
+    PRESENT,
     chains,
     crossing,
     dip,
@@ -84,7 +85,7 @@ def _angle(value: float | None) -> str:
 def _flagged(table: pd.DataFrame) -> str:
     exact = table[(table["method"] == EXACT) & (table["quantity"] == "share") & (table["phase"] == DEGENERATE)]
     flagged = exact[exact["flags"] != ""]
-    where = ", ".join(f"θ = {r['angle']:.3g}, n = {r['n']:,}" for r in flagged.to_dict("records"))
+    where = "; ".join(f"θ = {r['angle']:.3g} at n = {r['n']:,}" for r in flagged.to_dict("records"))
     told = f" ({where})" if where else ""
     return f"Of {len(exact)} exact posteriors {len(flagged)} rest on too few effective draws{told}."
 
@@ -144,9 +145,9 @@ def _order(table: pd.DataFrame, noisy: list[int]) -> str:
     return (
         f"Two phases exist side by side if at the crossing both `{ONE}` and `{TWO}` hold more than what lies between "
         "them, and the smaller norm has two peaks with less than half of the lower one between them. So it is, at the "
-        f"angle nearest to each crossing, for {told}. Where it is not, the posterior goes over by one broad hill that "
-        "moves across the border: no transition between two phases, although the share of `degenerate` changes.\n\n"
-        + markdown(frame)
+        f"angle nearest to each crossing, for {told}. Where it is not, most of the mass at the crossing lies between "
+        "the two, or the two hills run into one: the share of `degenerate` changes because one broad hill crosses a "
+        "border, and there is no transition between two phases to speak of.\n\n" + markdown(frame)
     )
 
 
@@ -158,14 +159,15 @@ def _law(table: pd.DataFrame, sizes: list[int]) -> str:
         for n in sizes
     ]
     told = [
-        f"`{r['phase']}` (θ = {r['angle']:.3g}): {r['value']:.2f} ± {r['mcse']:.2f}, theory {r['law']:g}"
+        f"`{r['phase']}` (θ = {r['angle']:.3g}): {r['value']:.3f} ± {r['mcse']:.3f}, theory {r['law']:g}"
+        + (" and not there yet" if abs(r["value"] - r["law"]) > WITHIN * r["mcse"] else "")
         for r in slopes(table, sizes[-2], sizes[-1]).to_dict("records")
     ]
     return (
         "One unit alone loses L(θ) an observation and has λ = 2, for the other is off on an open set; two units lose "
         f"nothing and have λ = 7/2. So `{ONE}` and `{TWO}` are even where n L(θ) = 3/2 log n + a constant, which one "
-        f"exact value fixes, at n = {fixed:,}. Without noise: {'; '.join(found)}. The slope of each region's free "
-        f"energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a "
+        f"exact value fixes, at n = {fixed:,}. Without noise, the log odds linear between the angles: "
+        f"{'; '.join(found)}. The slope of each region's free energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a "
         "region that is cut by a border, as these are, is that of its best point only while n times the gain at the "
         "border is small."
     )
@@ -205,12 +207,14 @@ def _runs(table: pd.DataFrame) -> str:
         where = ", ".join(f"({r['angle']:.3g}, {r['n']:,}, {r['seed']})" for r in cells.to_dict("records"))
         missed = f"these did: {'; '.join(stuck)}" if stuck else "none did"
         told.append(f"{name}: {many} chains on (θ, n, data set) = {where}, {missed}")
+    share = table[(table["quantity"] == "share") & (table["phase"] == DEGENERATE) & (table["exact"] >= PRESENT)]
     chosen = table[(table["quantity"] == CHAIN) & (table["phase"] == DEGENERATE)]
+    chosen = chosen.merge(share[["problem", "n", "seed"]].drop_duplicates())
     least = chosen.loc[chosen["round_trips"].idxmin()]
     return (
         "All chains count and none is discarded; each has rows of its own in the table, with the regions it was in. "
         "Asked is whether a chain at β = 1 never saw a region, of either rule, that has 5 % or more by the exact "
-        f"share. {'. '.join(told)}. The chain that entered `degenerate` least often did so "
+        f"share. {'. '.join(told)}. Where `degenerate` has as much, the chain that entered it least often did so "
         f"{int(least['round_trips'])} times (θ = {least['angle']:.3g}, n = {least['n']:,}, "
         f"{NAMES[least['method'].split(',')[0]]}; {least['value']:.2f} of its draws are there). Chains at β = 1 alone "
         "begin at draws of the prior and have nothing to exchange with: where they find both regions, a path of high "

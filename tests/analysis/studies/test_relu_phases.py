@@ -89,6 +89,18 @@ def test_cells_change_the_error_and_not_the_answer(monkeypatch, covered):
     assert abs(usual.free_energy_drawn - usual.free_energy) < 0.5  # the sum over centres is a rule of first order
 
 
+def test_free_energies_of_regions_add_up_and_their_errors_are_the_spread_of_replicates():
+    rows = exact.without_noise(models.two_phase_relu(1.1), 300)
+    runs = [exact.exact_draws(rows, 1.0, 300, np.random.default_rng(seed)) for seed in range(40)]
+    energies = [study.exact_free_energies(run) for run in runs]
+    for division in divisions():
+        whole = -logsumexp([-energies[0][name][0] for name in division if name in energies[0]])
+        assert whole == pytest.approx(runs[0].free_energy_drawn, abs=1e-9)
+    for name in (ONE, ASIDE, "non-degenerate"):
+        values, errors = np.array([found[name] for found in energies]).T
+        assert values.std(ddof=1) == pytest.approx(np.sqrt(np.mean(errors**2)), rel=4 / math.sqrt(2 * 39))
+
+
 def test_rows_without_noise_give_the_excess_loss():
     model = models.two_phase_relu(0.8)
     rows = exact.without_noise(model, 7.0)
