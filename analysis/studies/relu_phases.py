@@ -44,7 +44,7 @@ BINS = np.arange(0.0, 1.61, 0.1)
 
 
 def exactly(angle: float, n: int, seed: int, draws: int) -> pd.DataFrame:
-    """Return exact shares of all regions at β = 1, their free energies without noise, and the law of the smaller norm."""
+    """Return exact shares at β = 1, the law of the smaller norm, and without noise the free energies of regions."""
     model = models.two_phase_relu(angle)
     rows = without_noise(model, n) if seed == NO_NOISE else regression_of(Problem.from_model(model, n=n, seed=seed))
     found = exact_draws(rows, 1.0, draws, _generator(angle, n, seed, 1.0))

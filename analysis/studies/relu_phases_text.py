@@ -167,9 +167,9 @@ def _law(table: pd.DataFrame, sizes: list[int]) -> str:
         "One unit alone loses L(θ) an observation and has λ = 2, for the other is off on an open set; two units lose "
         f"nothing and have λ = 7/2. So `{ONE}` and `{TWO}` are even where n L(θ) = 3/2 log n + a constant, which one "
         f"exact value fixes, at n = {fixed:,}. Without noise, the log odds linear between the angles: "
-        f"{'; '.join(found)}. The slope of each region's free energy in log n, less n times its loss, from n = {sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a "
-        "region that is cut by a border, as these are, is that of its best point only while n times the gain at the "
-        "border is small."
+        f"{'; '.join(found)}. The slope of each region's free energy in log n, less n times its loss, from n = "
+        f"{sizes[-2]:,} to {sizes[-1]:,}: {'; '.join(told)}. λ of a region that is cut by a border, as these are, is "
+        "that of its best point only while n times the gain at the border is small."
     )
 
 
