@@ -67,7 +67,7 @@ def slopes(table: pd.DataFrame, small: int, large: int) -> pd.DataFrame:
             (table["method"] == EXACT) & (table["quantity"] == FREE_ENERGY) & (table["seed"] == NO_NOISE)
             & (table["phase"] == phase)
         ].set_index(["n", "angle"])  # fmt: skip
-        both = own.loc[small].join(own.loc[large], lsuffix="_small", rsuffix="_large", how="inner")
+        both = own.loc[small].merge(own.loc[large], left_index=True, right_index=True, suffixes=("_small", "_large"))
         error = np.hypot(both["mcse_small"], both["mcse_large"])
         if error.empty:
             continue
