@@ -19,6 +19,7 @@ QUESTIONS = MappingProxyType(
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "sharpness": "λ̂, Hessian or volume: which flatness of a minimum tells its test loss, or how often it is found?",
         "superposition": "Six features in two dimensions: at what n do pentagons give way to hexagons?",
+        "relu-phases": "As two ReLU units of the truth turn into one, when does one do the work of both?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
         "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
         "temperature-axis": "Bayes, SGLD, SGD, stopped descent at one temperature: which of them read the same there?",

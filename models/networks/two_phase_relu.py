@@ -82,7 +82,7 @@ def two_phase_relu(angle: float = 1.26) -> Model:
         x = 2 * ndtr(draws[:, :2]) - 1
         return {"x": x, "y": np.maximum(x @ true_w.T + true_b, 0.0) @ true_q + draws[:, 2]}
 
-    nodes, weights = _square()
+    nodes, weights = square()
     truth = np.maximum(nodes @ true_w.T + true_b, 0.0) @ true_q
 
     def excess_loss(p):
@@ -91,7 +91,7 @@ def two_phase_relu(angle: float = 1.26) -> Model:
         return 0.5 * jnp.sum(weights * gap**2, axis=-1)
 
     def degenerate(p):
-        return (_effective_norms(p) < RADIUS).any(axis=-1)
+        return (effective_norms(p) < RADIUS).any(axis=-1)
 
     conditions = "prior positive on the optimal set, x uniform on the square [−1, 1]²"
     exact = LearningCoefficient(
@@ -130,13 +130,13 @@ def two_phase_relu(angle: float = 1.26) -> Model:
     )
 
 
-def _effective_norms(p):
+def effective_norms(p):
     """Return |q_i| |w_i|, (..., 2), or 0 where the unit is off on the whole square."""
     reach = p["b"] + abs(p["w"]).sum(axis=-1)
     return jnp.where(reach > 0, abs(p["q"]) * jnp.sqrt((p["w"] ** 2).sum(axis=-1)), 0.0)
 
 
-def _square() -> tuple[np.ndarray, np.ndarray]:
+def square() -> tuple[np.ndarray, np.ndarray]:
     """Return nodes (Q, 2) and weights (Q,) of product panels for the mean over the square [−1, 1]²."""
     rule = rules.panels(np.linspace(-1.0, 1.0, PANELS + 1), ORDER)
     weights = np.exp(rule.log_weights) / 2
