@@ -28,6 +28,7 @@ from numpyro.infer.util import compute_log_probs
 from numpyro.primitives import Messenger
 
 from singular.errors import InputError
+from singular.models.structure import LinearGaussian, linear_nll, sums_of
 
 JACOBIAN_SITE = re.compile(r"^_.*_log_det$")
 """Sites that carry a change of variables: they belong to the prior."""
@@ -131,8 +132,10 @@ class Density:
     invert: Callable[[dict[str, Any]], Any]
 
 
-def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
+def trace_density(model: Callable, args: tuple, kwargs: dict, linear: LinearGaussian | None = None) -> Density:
     """Trace a NumPyro model, with its data, into a `Density`. Call inside a 64-bit scope.
+
+    With ``linear`` the nll is taken from sums over the data, and the model is run on its first row alone for all else.
 
     Raises
     ------
@@ -141,18 +144,21 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
     sites = _sites(model, args, kwargs)
-    forward = partial(_forward, model, args, kwargs, sites)
+    few = kwargs if linear is None else {name: value[:1] for name, value in kwargs.items()}
+    forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
-    parts = partial(parts_of, model, args, kwargs, sites)
+    parts = partial(parts_of, model, args, few, sites)
+    whole = None if linear is None else linear_nll(linear, sums_of(linear, kwargs))
 
     def split(z):
-        return parts(unravel(z))
+        log_prior, nll = parts(unravel(z))
+        return log_prior, (nll if whole is None else whole(_constrain(model, args, few, sites, unravel(z))))
 
     def prior_draw(key):
         return ravel_pytree(forward(key))[0]
 
     def constrain(z):
-        return _constrain(model, args, kwargs, sites, unravel(z))
+        return _constrain(model, args, few, sites, unravel(z))
 
     def pointwise(z):
         return _pointwise(model, args, kwargs, sites, unravel(z))
@@ -165,7 +171,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         return np.asarray(invert(fixed))
 
     def invert(values):
-        return ravel_pytree(_inverse(model, args, kwargs, sites, values))[0]
+        return ravel_pytree(_inverse(model, args, few, sites, values))[0]
 
     key = jax.random.PRNGKey(0)
     return Density(
