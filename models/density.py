@@ -144,7 +144,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict, linear: LinearGaus
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
     sites = _sites(model, args, kwargs)
-    few = kwargs if linear is None else {name: value[:1] for name, value in kwargs.items()}
+    few = kwargs if linear is None else {name: value[:1] if np.ndim(value) else value for name, value in kwargs.items()}
     forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
     parts = partial(parts_of, model, args, few, sites)

@@ -122,7 +122,9 @@ class Problem:
         """Log prior, nll, prior draws and transforms, traced once in 64-bit arithmetic."""
         with jax.enable_x64(True):
             try:
-                return trace_density(self.density, self.args, self.kwargs, None if self.declared is None else self.declared.linear)
+                return trace_density(
+                    self.density, self.args, self.kwargs, None if self.declared is None else self.declared.linear
+                )
             except InputError:
                 raise
             except Exception as error:

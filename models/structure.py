@@ -105,6 +105,28 @@ class Sums(NamedTuple):
     noise: float
 
 
+def matrix_of(name: str) -> Callable[[Mapping[str, Any]], np.ndarray]:
+    """Return the function that reads an array of n observations as a matrix of n rows."""
+    return lambda data: np.asarray(data[name], dtype=np.float64).reshape(len(data[name]), -1)
+
+
+def regression(weights: Callable[[Values], Any], noise: float = 1.0) -> LinearGaussian:
+    """Return y ~ N(Wᵀ x, noise² I) for the data ``x`` and ``y``."""
+    return LinearGaussian(matrix_of("x"), matrix_of("y"), weights, noise)
+
+
+def repeated(mean: Callable[[Values], Any]) -> LinearGaussian:
+    """Return y ~ N(mean, I), the same mean (q,) for every observation."""
+    return LinearGaussian(
+        lambda data: np.ones((len(data["y"]), 1)), matrix_of("y"), lambda w: jnp.reshape(mean(w), (1, -1))
+    )
+
+
+def outer_weights(site: str, design: Callable[[Values, Any], Any], linear: bool = False) -> NormalBlock:
+    """Return the block of weights a (k,) ~ N(0, I) of y ~ N(Φ a, 1) for the data ``x`` and ``y``."""
+    return NormalBlock(site, design, lambda c: c[:, 0], matrix_of("x"), matrix_of("y"), linear=linear)
+
+
 def sums_of(form: LinearGaussian | NormalBlock, data: Mapping[str, Any]) -> Sums:
     """Return the sums of a data set, its rows taken some at a time."""
     x, y = (np.asarray(part(data), dtype=np.float64) for part in (form.covariates, form.response))

@@ -21,7 +21,7 @@ from singular.models.density import Traced, hoist
 from singular.models.problem import Problem
 from singular.models.structure import block_rows, draw_block, log_collapsed, sums_of
 from singular.posteriors import nuts
-from singular.posteriors.nuts import Point, StepInfo, Tuning
+from singular.posteriors.nuts import Point, StepInfo
 
 STAGES = ("moves", "nuts", "collapsed")
 
@@ -67,8 +67,8 @@ class Kernel:
 def automatic(problem: Problem) -> str:
     """Return the kernel that a problem gets if none is named.
 
-    Moves alone if those that its family declares renew every site; else the block integrated out if one is declared, and
-    NUTS on what is left; else NUTS. Moves that renew some sites go before.
+    Moves alone if those that its family declares renew every site; else NUTS with the block integrated out if one is
+    declared; else NUTS. Moves that renew some sites go before.
     """
     model = _structure(problem)
     if model is None:
@@ -92,7 +92,7 @@ def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
     names = name.split("+")
     if not set(names) <= set(STAGES) or len(set(names)) < len(names) or {"nuts", "collapsed"} <= set(names):
         raise InputError(
-            f"kernel={name!r}: allowed are nuts, collapsed, moves, moves+nuts and moves+collapsed, and None for the best"
+            f"kernel={name!r}: allowed are nuts, collapsed, moves, moves+nuts, moves+collapsed, or None for the best"
         )
     for stage, what in (("moves", "moves"), ("collapsed", "block")):
         if stage in names and not getattr(_structure(problem), what, None):

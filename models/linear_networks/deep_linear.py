@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from operator import itemgetter
 from typing import Any
 
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from singular.models.linear_networks.deep_population import three_layers_of_two
 from singular.models.linear_networks.layer_moves import layer_moves
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, true_matrix, truth_in_words
-from singular.models.structure import LinearGaussian, NormalBlock
+from singular.models.structure import NormalBlock, matrix_of, regression
 from singular.models.symmetries import general_linear
 
 
@@ -107,8 +106,8 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
             f"GL({width}) between {outer} and {inner}": general_linear(outer, inner)
             for inner, outer, width in zip(sites, sites[1:], sizes[1:], strict=False)
         },
-        linear=LinearGaussian(itemgetter("x"), itemgetter("y"), weights),
-        block=NormalBlock(sites[-1], design, jnp.transpose, itemgetter("x"), itemgetter("y"), linear=True),
+        linear=regression(weights),
+        block=NormalBlock(sites[-1], design, jnp.transpose, matrix_of("x"), matrix_of("y"), linear=True),
         moves=layer_moves(sites, sizes),
         excess_loss=excess_loss,
         integral=integral,

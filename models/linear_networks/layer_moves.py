@@ -1,5 +1,7 @@
-"""Moves of linear networks y ~ N(W_L ⋯ W_1 x, σ² I), every weight ~ N(0, s²): each layer from its exact conditional, and
-along the orbit of GL(r) between two neighbours, which the likelihood does not see.
+"""Moves of linear networks y ~ N(W_L ⋯ W_1 x, σ² I), every weight ~ N(0, s²).
+
+Each layer is drawn from its exact conditional, and each pair of neighbours moves along the orbit of GL(r) between them,
+which the likelihood does not see.
 
 At inverse temperature β the conditional of a layer is that of a regression with noise variance σ²/β. Along the orbit
 (B, A) → (B G⁻¹, G A) the density is the prior's alone, with respect to Haar measure: |det G|^(columns of A − rows of B)
@@ -13,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from singular.models.structure import Move, Sums, Values
 
@@ -38,7 +42,7 @@ def layer_moves(sites: Sequence[str], widths: Sequence[int], scale: float = 1.0)
         s, standard deviation of every weight's prior.
     """
     moves = {}
-    for inner, outer in zip(sites, sites[1:], strict=False):
+    for inner, outer in pairwise(sites):
         moves[f"orbit of {outer} and {inner}"] = Move((), partial(_orbit, outer, inner, scale))
     for place, site in enumerate(sites):
         moves[f"{site} given the others"] = Move((site,), partial(_layer, tuple(sites), place, scale))
@@ -67,39 +71,38 @@ def _layer(sites: tuple[str, ...], place: int, scale: float, key: Any, w: Values
 
 def _orbit(outer: str, inner: str, scale: float, key: Any, w: Values, beta: Any, sums: Any) -> dict:
     """Move (B, A) along (B G⁻¹, G A)."""
-    b, a = w[outer] / scale, w[inner] / scale
-    for turn in jax.random.split(key, TURNS):
-        b, a = _turned(turn, b, a)
+    start = (w[outer] / scale, w[inner] / scale)
+    b, a = jax.lax.fori_loop(0, TURNS, lambda turn, both: _turned(jax.random.fold_in(key, turn), *both), start)
     return {outer: b * scale, inner: a * scale}
 
 
 def _turned(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
     """Turn by a uniform rotation, which the prior does not see; then scale each unit, then shear each ordered pair."""
     units = a.shape[0]
-    rotate, stretch, *shears = jax.random.split(key, 2 + units)
+    rotate, stretch, shear = jax.random.split(key, 3)
     q = jax.random.orthogonal(rotate, units, dtype=a.dtype)
     b, a = b @ q.T, q @ a
     log_scale = _scalings(stretch, jnp.sum(a**2, axis=1), jnp.sum(b**2, axis=0), a.shape[1] - b.shape[0])
     a, b = a * jnp.exp(log_scale)[:, None], b * jnp.exp(-log_scale)
-    if units > 1:
-        for step, own in enumerate(shears[: units - 1], start=1):
-            a, b = _sheared(own, a, b, step)
-    return b, a
+    return (b, a) if units == 1 else _sheared(shear, b, a)
 
 
-def _sheared(key: Any, a: Any, b: Any, step: int) -> tuple[Any, Any]:
-    """Add t times row i + step of A to row i, and take t times column i of B from column i + step, i = 1, …, in turn.
+def _sheared(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
+    """Add t times row j of A to row i, and take t times column i of B from column j, for every pair i ≠ j in turn.
 
     Such steps have determinant 1, and the prior is quadratic in t: t is normal.
     """
-    units = a.shape[0]
-    noise = jax.random.normal(key, (units,), a.dtype)
-    for i in range(units):
-        j = (i + step) % units
+    first, second = (jnp.asarray(index) for index in np.nonzero(~np.eye(a.shape[0], dtype=bool)))
+    noise = jax.random.normal(key, first.shape, a.dtype)
+
+    def shear(pair, both):
+        b, a = both
+        i, j = first[pair], second[pair]
         precision = a[j] @ a[j] + b[:, i] @ b[:, i]
-        t = (b[:, j] @ b[:, i] - a[i] @ a[j]) / precision + noise[i] / jnp.sqrt(precision)
-        a, b = a.at[i].add(t * a[j]), b.at[:, j].add(-t * b[:, i])
-    return a, b
+        t = (b[:, j] @ b[:, i] - a[i] @ a[j]) / precision + noise[pair] / jnp.sqrt(precision)
+        return b.at[:, j].add(-t * b[:, i]), a.at[i].add(t * a[j])
+
+    return jax.lax.fori_loop(0, first.size, shear, (b, a))
 
 
 def _scalings(key: Any, inner: Any, outer: Any, surplus: int) -> Any:
@@ -117,10 +120,10 @@ def _scalings(key: Any, inner: Any, outer: Any, surplus: int) -> Any:
         target = surplus * t - 0.5 * (inner * jnp.exp(2 * t) + outer * jnp.exp(-2 * t))
         return target - jax.scipy.stats.logistic.logpdf((t - mode) / width)
 
-    t = jnp.zeros_like(inner)
-    for own in jax.random.split(key, TRIES):
-        propose, accept = jax.random.split(own)
+    def attempt(number, t):
+        propose, accept = jax.random.split(jax.random.fold_in(key, number))
         new = mode + width * jax.random.logistic(propose, t.shape, t.dtype)
         better = jnp.log(jax.random.uniform(accept, t.shape, t.dtype)) < log_weight(new) - log_weight(t)
-        t = jnp.where(better, new, t)
-    return t
+        return jnp.where(better, new, t)
+
+    return jax.lax.fori_loop(0, TRIES, attempt, jnp.zeros_like(inner))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from operator import itemgetter
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
 from singular.models.linear_networks.smaller_factor import probability_of_smaller
 from singular.models.linear_networks.sobol_ridge import LOG2_POINTS, ROUTE, ridge_nodes
-from singular.models.structure import LinearGaussian, NormalBlock
+from singular.models.structure import NormalBlock, matrix_of, regression
 from singular.models.symmetries import flips, general_linear, swaps
 
 
@@ -101,9 +100,9 @@ def reduced_rank(
         phases=phases,
         symmetries={f"GL({hidden}) between B and A": general_linear("B", "A")},
         discrete_symmetries={**swaps({"A": -2, "B": -1}, hidden), **flips({"A": -2, "B": -1}, hidden)},
-        linear=LinearGaussian(itemgetter("x"), itemgetter("y"), lambda w: w["A"].T @ w["B"].T, noise),
+        linear=regression(lambda w: w["A"].T @ w["B"].T, noise),
         block=NormalBlock(
-            "B", lambda w, x: x @ w["A"].T, jnp.transpose, itemgetter("x"), itemgetter("y"), noise, prior, linear=True
+            "B", lambda w, x: x @ w["A"].T, jnp.transpose, matrix_of("x"), matrix_of("y"), noise, prior, linear=True
         ),
         moves=layer_moves(["A", "B"], [inputs, hidden, outputs], prior),
         excess_loss=excess_loss,
