@@ -94,14 +94,14 @@ class Sums(NamedTuple):
     ----------
     x, y : (r, p), (r, q)
         The triangular factor of [x y], r ≤ p + q: the same products as all n rows have.
-    constant : float
-        n q log(2π noise²)/2, nats.
+    constant : (1,)
+        n q log(2π noise²)/2, nats: an array, for a number would be written into the compiled program.
     noise : float
     """
 
     x: Any
     y: Any
-    constant: float
+    constant: Any
     noise: float
 
 
@@ -131,8 +131,12 @@ def sums_of(form: LinearGaussian | NormalBlock, data: Mapping[str, Any]) -> Sums
     """Return the sums of a data set, its rows taken some at a time."""
     x, y = (np.asarray(part(data), dtype=np.float64) for part in (form.covariates, form.response))
     factor = triangular_factor(np.concatenate([x, y], axis=1))
-    constant = 0.5 * y.size * math.log(2 * math.pi * form.noise**2)
+    constant = _constant(y, form.noise)
     return Sums(factor[:, : x.shape[1]], factor[:, x.shape[1] :], constant, form.noise)
+
+
+def _constant(y: np.ndarray, noise: float) -> np.ndarray:
+    return np.array([0.5 * y.size * math.log(2 * math.pi * noise**2)])
 
 
 def triangular_factor(rows: np.ndarray) -> np.ndarray:
@@ -150,7 +154,7 @@ def linear_nll(form: LinearGaussian, sums: Sums) -> Callable[[Values], Any]:
 
     def nll(values: Values):
         gap = sums.y - jnp.asarray(sums.x) @ form.weights(values)
-        return sums.constant + 0.5 * jnp.sum(gap**2) / sums.noise**2
+        return jnp.sum(jnp.asarray(sums.constant)) + 0.5 * jnp.sum(gap**2) / sums.noise**2
 
     return nll
 
@@ -160,7 +164,7 @@ def block_rows(block: NormalBlock, data: Mapping[str, Any]) -> Sums:
     if block.linear:
         return sums_of(block, data)
     x, y = (np.asarray(part(data), dtype=np.float64) for part in (block.covariates, block.response))
-    return Sums(x, y, 0.5 * y.size * math.log(2 * math.pi * block.noise**2), block.noise)
+    return Sums(x, y, _constant(y, block.noise), block.noise)
 
 
 def _normal_equations(block: NormalBlock, rows: Sums, others: Values, beta: Any):
@@ -179,7 +183,9 @@ def log_collapsed(block: NormalBlock, rows: Sums, others: Values, beta: Any) -> 
     root, moment = _normal_equations(block, rows, others, beta)
     half = jax.scipy.linalg.solve_triangular(root, moment, lower=True)
     quadratic = 0.5 * jnp.sum(half**2) - moment.shape[1] * jnp.sum(jnp.log(jnp.diag(root)))
-    return quadratic - beta * (rows.constant + 0.5 * jnp.sum((jnp.asarray(rows.y) / rows.noise) ** 2))
+    return quadratic - beta * (
+        jnp.sum(jnp.asarray(rows.constant)) + 0.5 * jnp.sum((jnp.asarray(rows.y) / rows.noise) ** 2)
+    )
 
 
 def draw_block(block: NormalBlock, rows: Sums, key: Any, others: Values, beta: Any) -> Any:

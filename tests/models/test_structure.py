@@ -4,6 +4,8 @@ A move is put to exact draws: w from the prior and data at w are a draw of the j
 the posterior. What the move makes of w must have the same joint law: weights normal, residuals normal.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,9 +18,11 @@ from singular.models.density import map_rows, trace_density
 from singular.models.linear_networks import layer_moves
 from singular.models.problem import Problem
 from singular.models.structure import Sums, block_rows, draw_block, log_collapsed, sums_of, triangular_factor
+from singular.posteriors.nuts import evaluate
 
-LINEAR = sorted(name for name, model in catalogue.MODELS.items() if model.linear is not None)
-BLOCKS = sorted(name for name, model in catalogue.MODELS.items() if model.block is not None)
+LINEAR = sorted({model.builder: name for name, model in catalogue.MODELS.items() if model.linear is not None}.values())
+"""One member of each family."""
+BLOCKS = sorted({model.builder: name for name, model in catalogue.MODELS.items() if model.block is not None}.values())
 LEVEL = 1e-3
 """Of each test that a law is what it should be."""
 REPLICATES = 3000
@@ -30,10 +34,9 @@ def test_sums_give_the_nll_of_the_rows(name):
     with jax.enable_x64(True):
         rows = trace_density(problem.density, problem.args, problem.kwargs)
         z = map_rows(rows.prior_draw, jax.random.split(jax.random.PRNGKey(0), 20))
-        for of_rows, of_sums in zip(map_rows(rows.split, z), map_rows(problem.parts.split, z), strict=True):
-            assert of_sums == pytest.approx(of_rows, rel=1e-11)
-        slopes = [jax.vmap(jax.grad(lambda v, f=f: f(v)[1]))(jnp.asarray(z)) for f in (rows.split, problem.parts.split)]
-        assert np.asarray(slopes[1]) == pytest.approx(np.asarray(slopes[0]), rel=1e-9, abs=1e-9)
+        both = jax.jit(lambda z: [jax.vmap(partial(evaluate, parts.split))(z) for parts in (rows, problem.parts)])(z)
+    for of_rows, of_sums in zip(*both, strict=True):
+        assert np.asarray(of_sums) == pytest.approx(np.asarray(of_rows), rel=1e-9, abs=1e-9)
 
 
 def test_a_program_does_not_know_how_many_rows_there_were():
@@ -52,7 +55,7 @@ def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize("name", BLOCKS)
-@pytest.mark.parametrize("beta", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("beta", [0.0, 0.3])
 def test_a_block_is_integrated_out_exactly(name, beta):
     """log p(a) + β log p(D | a, others) − log p(a | others, β) is the same at every a: the collapsed log density."""
     problem = models.problem(name, n=11, seed=1)
@@ -75,7 +78,7 @@ def test_a_block_is_integrated_out_exactly(name, beta):
             assert prior - beta * float(nll) - conditional == pytest.approx(known, abs=1e-8)
 
 
-def _joint_draws(model, sites, beta, n, x):
+def _joint_draws(model, beta, n, x):
     """Weights from the prior and the triangular sums of data at these weights, with noise of variance σ²/β."""
     rng = np.random.default_rng(7)
     problem = Problem.from_model(model, n=n, seed=0)
@@ -92,8 +95,9 @@ NETWORKS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("beta", [0.1, 1.0])
-@pytest.mark.parametrize("model", NETWORKS, ids=lambda model: model.name)
+@pytest.mark.parametrize(
+    ("model", "beta"), [*((model, 1.0) for model in NETWORKS), (NETWORKS[0], 0.1), (NETWORKS[3], 0.1)]
+)
 def test_every_move_keeps_the_posterior(model, beta):
     for name, move in model.moves.items():
         least = _least_p(model, move, beta)
@@ -103,10 +107,9 @@ def test_every_move_keeps_the_posterior(model, beta):
 def _least_p(model, move, beta, n=5):
     """The smallest p of tests that weights and residuals are still what they were drawn as, times their number."""
     with jax.enable_x64(True):
-        x = np.random.default_rng(1).normal(
-            size=(n, model.arguments.get("inputs", (model.arguments.get("widths") or [0])[0]))
-        )
-        weights, y = _joint_draws(model, None, beta, n, x)
+        inputs = model.arguments["inputs"] if "inputs" in model.arguments else model.arguments["widths"][0]
+        x = np.random.default_rng(1).normal(size=(n, inputs))
+        weights, y = _joint_draws(model, beta, n, x)
         keys = jax.random.split(jax.random.PRNGKey(3), REPLICATES)
 
         def step(key, w, y):
@@ -117,7 +120,7 @@ def _least_p(model, move, beta, n=5):
     changed = max(float(np.abs(np.asarray(moved[site]) - weights[site]).max()) for site in weights)
     assert changed > 0.1
     p = [stats.kstest(beta * np.sum(np.asarray(residual) ** 2, axis=(1, 2)), stats.chi2(residual[0].size).cdf).pvalue]
-    for site, value in moved.items():
+    for value in moved.values():
         flat = np.asarray(value).reshape(REPLICATES, -1)
         p.append(stats.kstest(np.sum(flat**2, axis=1), stats.chi2(flat.shape[1]).cdf).pvalue)
         p += [stats.kstest(flat[:, j], stats.norm.cdf).pvalue for j in {0, flat.shape[1] - 1}]
