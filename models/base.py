@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from singular.models.structure import LinearGaussian, Move, NormalBlock
+from singular.models.structure import LinearGaussian, Move, NormalBlock, Sufficient
 
 Data = dict[str, np.ndarray]
 """Keyword arguments of a density: covariates and observations alike."""
@@ -143,9 +143,9 @@ class Model:
         of the model changes. What holds on a part of parameter space alone says so in its name, and is 0 elsewhere.
     discrete_symmetries : name -> (parameters -> parameters)
         Maps that leave every density as it is and are no member of a continuous family: swaps of units, signs.
-    linear : LinearGaussian or None
-        The likelihood as a linear regression in known functions of the data, if it is one: nL_n and its gradient then
-        cost the same at every n.
+    sufficient : LinearGaussian, Sufficient or None
+        The likelihood as a linear regression in known functions of the data, or as a function of some other summary
+        of them: nL_n and its gradient then cost the same at every n.
     block : NormalBlock or None
         A site that can be integrated out given the others, at every β.
     moves : name -> Move
@@ -182,7 +182,7 @@ class Model:
     phases: Mapping[str, Callable[[Parameters], Any]] = field(default_factory=dict)
     symmetries: Mapping[str, Callable[[Parameters], Mapping[str, Any]]] = field(default_factory=dict)
     discrete_symmetries: Mapping[str, Callable[[Parameters], Parameters]] = field(default_factory=dict)
-    linear: LinearGaussian | None = None
+    sufficient: LinearGaussian | Sufficient | None = None
     block: NormalBlock | None = None
     moves: Mapping[str, Move] = field(default_factory=dict)
     excess_loss: Callable[[Parameters], Any] | None = None

@@ -28,7 +28,7 @@ from numpyro.infer.util import compute_log_probs
 from numpyro.primitives import Messenger
 
 from singular.errors import InputError
-from singular.models.structure import LinearGaussian, linear_nll, sums_of
+from singular.models.structure import LinearGaussian, Sufficient
 
 JACOBIAN_SITE = re.compile(r"^_.*_log_det$")
 """Sites that carry a change of variables: they belong to the prior."""
@@ -132,10 +132,12 @@ class Density:
     invert: Callable[[dict[str, Any]], Any]
 
 
-def trace_density(model: Callable, args: tuple, kwargs: dict, linear: LinearGaussian | None = None) -> Density:
+def trace_density(
+    model: Callable, args: tuple, kwargs: dict, sufficient: LinearGaussian | Sufficient | None = None
+) -> Density:
     """Trace a NumPyro model, with its data, into a `Density`. Call inside a 64-bit scope.
 
-    With ``linear`` the nll is taken from sums over the data, and the model is run on its first row alone for all else.
+    With ``sufficient`` the nll is taken from its summary of the data, and the model is run on its first row alone for all else.
 
     Raises
     ------
@@ -144,15 +146,21 @@ def trace_density(model: Callable, args: tuple, kwargs: dict, linear: LinearGaus
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
     sites = _sites(model, args, kwargs)
-    few = kwargs if linear is None else {name: value[:1] if np.ndim(value) else value for name, value in kwargs.items()}
+    few = (
+        kwargs
+        if sufficient is None
+        else {name: value[:1] if np.ndim(value) else value for name, value in kwargs.items()}
+    )
     forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
     parts = partial(parts_of, model, args, few, sites)
-    whole = None if linear is None else linear_nll(linear, sums_of(linear, kwargs))
+    summary = None if sufficient is None else sufficient.summarise(kwargs)
 
     def split(z):
         log_prior, nll = parts(unravel(z))
-        return log_prior, (nll if whole is None else whole(_constrain(model, args, few, sites, unravel(z))))
+        if sufficient is not None:
+            nll = sufficient.nll(_constrain(model, args, few, sites, unravel(z)), summary)
+        return log_prior, nll
 
     def prior_draw(key):
         return ravel_pytree(forward(key))[0]

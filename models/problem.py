@@ -123,7 +123,7 @@ class Problem:
         with jax.enable_x64(True):
             try:
                 return trace_density(
-                    self.density, self.args, self.kwargs, None if self.declared is None else self.declared.linear
+                    self.density, self.args, self.kwargs, None if self.declared is None else self.declared.sufficient
                 )
             except InputError:
                 raise
@@ -161,7 +161,7 @@ class Problem:
         digest = hashlib.sha256()
         leaves = [a for a in jax.tree.leaves((self.args, self.kwargs)) if isinstance(a, np.ndarray)]
         # sums of the data would differ between machines by rounding, and the data themselves are among the leaves
-        sums = self.declared is not None and self.declared.linear is not None
+        sums = self.declared is not None and self.declared.sufficient is not None
         for array in [*leaves, *(self.parts.prior_draw if sums else self.parts.split).constants]:
             digest.update(str((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())

@@ -42,6 +42,30 @@ class LinearGaussian:
     weights: Callable[[Values], Any]
     noise: float = 1.0
 
+    def summarise(self, data: Mapping[str, Any]) -> Sums:
+        """Return the sums of a data set."""
+        return sums_of(self, data)
+
+    def nll(self, values: Values, sums: Sums) -> Any:
+        """Return nL_n at one point, nats: a cost that does not grow with n."""
+        gap = jnp.asarray(sums.y) - jnp.asarray(sums.x) @ self.weights(values)
+        return jnp.sum(jnp.asarray(sums.constant)) + 0.5 * jnp.sum(gap**2) / sums.noise**2
+
+
+@dataclass(frozen=True)
+class Sufficient:
+    """A likelihood that knows the data through a few arrays alone.
+
+    Attributes
+    ----------
+    summarise : data -> arrays
+    nll : (parameters, arrays) -> scalar
+        nL_n at one point, nats, a JAX function.
+    """
+
+    summarise: Callable[[Mapping[str, Any]], Any]
+    nll: Callable[[Values, Any], Any]
+
 
 @dataclass(frozen=True)
 class NormalBlock:
@@ -80,7 +104,7 @@ class Move:
     sites : tuple of str
         The sites that it renews. Moves that renew all sites between them can do without NUTS.
     step : (key, parameters, β, sums) -> parameters
-        A JAX function of one point; ``sums`` are the `Sums` of the model's `LinearGaussian` form, or None.
+        A JAX function of one point; ``sums`` are what the model's ``sufficient`` makes of the data, or None.
     """
 
     sites: tuple[str, ...]
@@ -147,16 +171,6 @@ def triangular_factor(rows: np.ndarray) -> np.ndarray:
     for first in range(0, len(rows), ROWS_AT_A_TIME):
         factor = np.linalg.qr(np.concatenate([factor, rows[first : first + ROWS_AT_A_TIME]]), mode="r")
     return factor
-
-
-def linear_nll(form: LinearGaussian, sums: Sums) -> Callable[[Values], Any]:
-    """Return nL_n as a function of the parameters, nats: a cost that does not grow with n."""
-
-    def nll(values: Values):
-        gap = sums.y - jnp.asarray(sums.x) @ form.weights(values)
-        return jnp.sum(jnp.asarray(sums.constant)) + 0.5 * jnp.sum(gap**2) / sums.noise**2
-
-    return nll
 
 
 def block_rows(block: NormalBlock, data: Mapping[str, Any]) -> Sums:

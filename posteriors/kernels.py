@@ -19,7 +19,7 @@ from singular.errors import InputError
 from singular.models.base import Model
 from singular.models.density import Traced, hoist
 from singular.models.problem import Problem
-from singular.models.structure import block_rows, draw_block, log_collapsed, sums_of
+from singular.models.structure import block_rows, draw_block, log_collapsed
 from singular.posteriors import nuts
 from singular.posteriors.nuts import Point, StepInfo
 
@@ -120,7 +120,7 @@ def _moves(problem: Problem) -> Kernel:
     """All moves of the family, in their order, and one evaluation of the point they lead to."""
     model, density = problem.declared, problem.parts
     assert model is not None
-    sums = None if model.linear is None else sums_of(model.linear, problem.kwargs)
+    sums = None if model.sufficient is None else model.sufficient.summarise(problem.kwargs)
     latent = tuple(density.sites.latent)
 
     def sweep(key, z, beta):

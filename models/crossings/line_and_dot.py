@@ -80,7 +80,7 @@ def line_and_dot() -> Model:
         optimum={"w1": np.array(0.0), "w2": np.array(0.0)},
         phases={"dot": lambda w: w["w1"] < BORDER, "line": lambda w: w["w1"] >= BORDER},
         symmetries={"along the line w1 = 1": free_where("w2", is_at("w1", 1.0))},
-        linear=regression(lambda w: jnp.reshape(slope_of(w["w1"], w["w2"]), (1, 1))),
+        sufficient=regression(lambda w: jnp.reshape(slope_of(w["w1"], w["w2"]), (1, 1))),
         excess_loss=lambda w: 0.5 * slope_of(w["w1"], w["w2"]) ** 2,
         integral=Integral(nodes, log_likelihood, route="2-D panels", regions=regions),
         population=Integral(nodes, population, route="2-D panels", regions=regions),

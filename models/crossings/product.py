@@ -136,7 +136,7 @@ def monomial(exponents: Sequence[int]) -> Model:
         symmetries={"scaling between factors": monomial_scaling(dict(zip(sites, powers, strict=True)))}
         if len(powers) > 1
         else {},
-        linear=regression(
+        sufficient=regression(
             lambda w: jnp.reshape(math.prod(w[site] ** k for site, k in zip(sites, powers, strict=True)), (1, 1))
         ),
         excess_loss=excess_loss,

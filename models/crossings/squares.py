@@ -82,7 +82,7 @@ def squares_regression(terms: int, nonzero: int) -> Model:
         singular=nonzero < terms,
         phases=phases,
         discrete_symmetries=flips({"u": -1}, terms),
-        linear=regression(lambda w: (w["u"] ** 2)[:, None]),
+        sufficient=regression(lambda w: (w["u"] ** 2)[:, None]),
         excess_loss=lambda w: excess(w["u"]),
         integral=Integral(nodes, log_likelihood, f"{terms}-D panels", regions) if terms <= 2 else None,
         population=Integral(population_nodes, population, f"{terms}-D panels") if terms <= 2 else None,

@@ -97,7 +97,7 @@ def sum_of_powers(exponents: Sequence[int]) -> Model:
         exact=exact,
         optimum={"w": np.zeros(len(powers))},
         singular=bool(len(rest)),
-        linear=repeated(lambda w: w["w"] ** powers),
+        sufficient=repeated(lambda w: w["w"] ** powers),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route=route + (", the rest in closed form" if len(linear) else "")),
         population=Integral(nodes, population, route=route),

@@ -73,7 +73,7 @@ def two_wells() -> Model:
         ),
         optimum={"w": np.array(FLAT)},
         phases=PHASES,
-        linear=repeated(lambda w: mean_of(w["w"])),
+        sufficient=repeated(lambda w: mean_of(w["w"])),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
         population=Integral(nodes, population, route="1-D panels", regions=REGIONS),

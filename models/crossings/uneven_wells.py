@@ -95,7 +95,7 @@ def uneven_wells(advantage: float) -> Model:
         singular=not advantage,
         optimum={"w": np.array(SHARP if advantage else FLAT)},
         phases=PHASES,
-        linear=regression(lambda w: jnp.stack(slopes_of(w["w"]))[:, None]),
+        sufficient=regression(lambda w: jnp.stack(slopes_of(w["w"]))[:, None]),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
         population=Integral(nodes, population, route="1-D panels", regions=REGIONS),

@@ -106,7 +106,7 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
             f"GL({width}) between {outer} and {inner}": general_linear(outer, inner)
             for inner, outer, width in zip(sites, sites[1:], sizes[1:], strict=False)
         },
-        linear=regression(weights),
+        sufficient=regression(weights),
         block=NormalBlock(sites[-1], design, jnp.transpose, matrix_of("x"), matrix_of("y"), linear=True),
         moves=layer_moves(sites, sizes),
         excess_loss=excess_loss,

@@ -22,12 +22,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from singular.models.scaling_move import log_scalings
 from singular.models.structure import Move, Sums, Values
 
 TURNS = 3
 """Random rotations in one orbit move, each with its scalings and shears."""
-TRIES = 4
-"""Independence steps for each scaling."""
 
 
 def layer_moves(sites: Sequence[str], widths: Sequence[int], scale: float = 1.0) -> dict[str, Move]:
@@ -82,7 +81,7 @@ def _turned(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
     rotate, stretch, shear = jax.random.split(key, 3)
     q = jax.random.orthogonal(rotate, units, dtype=a.dtype)
     b, a = b @ q.T, q @ a
-    log_scale = _scalings(stretch, jnp.sum(a**2, axis=1), jnp.sum(b**2, axis=0), a.shape[1] - b.shape[0])
+    log_scale = log_scalings(stretch, jnp.sum(a**2, axis=1), jnp.sum(b**2, axis=0), a.shape[1] - b.shape[0])
     a, b = a * jnp.exp(log_scale)[:, None], b * jnp.exp(-log_scale)
     return (b, a) if units == 1 else _sheared(shear, b, a)
 
@@ -103,27 +102,3 @@ def _sheared(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
         return b.at[:, j].add(-t * b[:, i]), a.at[i].add(t * a[j])
 
     return jax.lax.fori_loop(0, first.size, shear, (b, a))
-
-
-def _scalings(key: Any, inner: Any, outer: Any, surplus: int) -> Any:
-    """Return t of each unit, of density ∝ exp(surplus t − (inner e^2t + outer e^−2t)/2): Metropolis steps from t = 0.
-
-    Proposals come from a logistic distribution about the mode, whose tails are heavier.
-    """
-    root = jnp.sqrt(surplus**2 + 4 * inner * outer)
-    # the mode has e^2t = (surplus + root)/(2 inner), without cancellation of the two
-    numerator = surplus + root if surplus >= 0 else 4 * inner * outer / (root - surplus)
-    mode = 0.5 * jnp.log(numerator / (2 * inner))
-    width = 1 / jnp.sqrt(2 * root)
-
-    def log_weight(t):
-        target = surplus * t - 0.5 * (inner * jnp.exp(2 * t) + outer * jnp.exp(-2 * t))
-        return target - jax.scipy.stats.logistic.logpdf((t - mode) / width)
-
-    def attempt(number, t):
-        propose, accept = jax.random.split(jax.random.fold_in(key, number))
-        new = mode + width * jax.random.logistic(propose, t.shape, t.dtype)
-        better = jnp.log(jax.random.uniform(accept, t.shape, t.dtype)) < log_weight(new) - log_weight(t)
-        return jnp.where(better, new, t)
-
-    return jax.lax.fori_loop(0, TRIES, attempt, jnp.zeros_like(inner))

@@ -74,7 +74,7 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
         optimum={"A": a, "B": b},
         symmetries={f"GL({factors}) between A and B": general_linear("A", "B")},
         discrete_symmetries={**swaps({"A": -1, "B": -2}, factors), **flips({"A": -1, "B": -2}, factors)},
-        linear=LinearGaussian(
+        sufficient=LinearGaussian(
             lambda data: np.tile(np.eye(columns), (len(data["y"]), 1)), _columns, lambda w: jnp.matmul(w["A"], w["B"]).T
         ),
         moves=layer_moves(["B", "A"], [columns, factors, rows]),

@@ -100,7 +100,7 @@ def reduced_rank(
         phases=phases,
         symmetries={f"GL({hidden}) between B and A": general_linear("B", "A")},
         discrete_symmetries={**swaps({"A": -2, "B": -1}, hidden), **flips({"A": -2, "B": -1}, hidden)},
-        linear=regression(lambda w: w["A"].T @ w["B"].T, noise),
+        sufficient=regression(lambda w: w["A"].T @ w["B"].T, noise),
         block=NormalBlock(
             "B", lambda w, x: x @ w["A"].T, jnp.transpose, matrix_of("x"), matrix_of("y"), noise, prior, linear=True
         ),

@@ -64,7 +64,7 @@ def linear_regression(p: int) -> Model:
         exact=exact,
         optimum={"w": truth},
         singular=False,
-        linear=regression(lambda w: w["w"][:, None]),
+        sufficient=regression(lambda w: w["w"][:, None]),
         excess_loss=excess_loss,
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),

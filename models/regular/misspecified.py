@@ -61,7 +61,7 @@ def bent_truth() -> Model:
         ),
         optimum={"w": best},
         singular=False,
-        linear=LinearGaussian(
+        sufficient=LinearGaussian(
             lambda data: np.stack([np.ones_like(data["x"]), data["x"]], axis=1),
             matrix_of("y"),
             lambda w: w["w"][:, None],
@@ -125,7 +125,7 @@ def parabola() -> Model:
         optimum={"w": np.array(1.0)},
         singular=False,
         phases={"left": lambda w: w["w"] < 0, "right": lambda w: w["w"] >= 0},
-        linear=repeated(lambda w: jnp.stack([w["w"], w["w"] ** 2])),
+        sufficient=repeated(lambda w: jnp.stack([w["w"], w["w"] ** 2])),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=regions),
         population=Integral(nodes, lambda points, t, data: -t * excess(points[:, 0]), "1-D panels", regions),

@@ -72,7 +72,7 @@ def rank_deficient_regression(p: int, rank: int) -> Model:
         exact=exact,
         optimum={"w": truth},
         symmetries={"null space of the inputs": translation("w", null_space(mixing.T).T)},
-        linear=regression(lambda w: w["w"][:, None]),
+        sufficient=regression(lambda w: w["w"][:, None]),
         excess_loss=excess_loss,
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),

@@ -17,12 +17,15 @@ from singular.models import catalogue
 from singular.models.density import map_rows, trace_density
 from singular.models.linear_networks import layer_moves
 from singular.models.problem import Problem
-from singular.models.structure import Sums, block_rows, draw_block, log_collapsed, sums_of, triangular_factor
+from singular.models.structure import Sums, block_rows, draw_block, log_collapsed, triangular_factor
 from singular.posteriors.nuts import evaluate
 
-LINEAR = sorted({model.builder: name for name, model in catalogue.MODELS.items() if model.linear is not None}.values())
+MODELS = catalogue.MODELS.items()
+LINEAR = sorted({model.builder: name for name, model in MODELS if model.sufficient is not None}.values())
+    {model.builder: name for name, model in catalogue.MODELS.items() if model.sufficient is not None}.values()
+)
 """One member of each family."""
-BLOCKS = sorted({model.builder: name for name, model in catalogue.MODELS.items() if model.block is not None}.values())
+BLOCKS = sorted({model.builder: name for name, model in MODELS if model.block is not None}.values())
 LEVEL = 1e-3
 """Of each test that a law is what it should be."""
 REPLICATES = 3000
@@ -84,14 +87,14 @@ def _joint_draws(model, beta, n, x):
     problem = Problem.from_model(model, n=n, seed=0)
     latent = problem.parts.sites.latent
     weights = {site: rng.normal(size=(REPLICATES, *latent[site])) for site in latent}
-    product = jax.vmap(model.linear.weights)({site: jnp.asarray(weights[site]) for site in latent})
+    product = jax.vmap(model.sufficient.weights)({site: jnp.asarray(weights[site]) for site in latent})
     noise = rng.normal(size=(REPLICATES, n, product.shape[-1])) / np.sqrt(beta)
     return weights, x @ np.asarray(product) + noise
 
 
 NETWORKS = (
     models.reduced_rank(3, 2, 2, 1), models.reduced_rank(2, 4, 3, 1), models.reduced_rank(2, 2, 1, 0),
-    models.deep_linear([2, 3, 2, 2], 1), models.deep_linear([1, 2, 2, 1], 0),
+    models.deep_linear([2, 3, 2, 2], 1), models.hadamard_regression(2, 1),
 )  # fmt: skip
 
 
@@ -107,14 +110,14 @@ def test_every_move_keeps_the_posterior(model, beta):
 def _least_p(model, move, beta, n=5):
     """The smallest p of tests that weights and residuals are still what they were drawn as, times their number."""
     with jax.enable_x64(True):
-        inputs = model.arguments["inputs"] if "inputs" in model.arguments else model.arguments["widths"][0]
+        inputs = Problem.from_model(model, n=1).kwargs["x"].shape[1]
         x = np.random.default_rng(1).normal(size=(n, inputs))
         weights, y = _joint_draws(model, beta, n, x)
         keys = jax.random.split(jax.random.PRNGKey(3), REPLICATES)
 
         def step(key, w, y):
             new = {**w, **move.step(key, w, beta, Sums(jnp.asarray(x), y, jnp.zeros(1), 1.0))}
-            return new, y - jnp.asarray(x) @ model.linear.weights(new)
+            return new, y - jnp.asarray(x) @ model.sufficient.weights(new)
 
         moved, residual = jax.jit(jax.vmap(step))(keys, {k: jnp.asarray(v) for k, v in weights.items()}, jnp.asarray(y))
     changed = max(float(np.abs(np.asarray(moved[site]) - weights[site]).max()) for site in weights)
@@ -129,8 +132,8 @@ def _least_p(model, move, beta, n=5):
 
 @pytest.mark.parametrize("surplus", [1, -1])
 def test_a_wrong_jacobian_is_noticed(surplus, monkeypatch):
-    right = layer_moves._scalings
-    monkeypatch.setattr(layer_moves, "_scalings", lambda key, a, b, s: right(key, a, b, s + surplus))
+    right = layer_moves.log_scalings
+    monkeypatch.setattr(layer_moves, "log_scalings", lambda key, a, b, s: right(key, a, b, s + surplus))
     model = models.reduced_rank(3, 2, 2, 1)
     assert _least_p(model, model.moves["orbit of B and A"], 1.0) < LEVEL
 
@@ -157,5 +160,5 @@ def test_a_drawn_block_has_its_conditional_law(name):
 
 def test_sums_of_data_keep_their_constant():
     problem = models.problem("linear-2", n=12)
-    sums = sums_of(problem.model.linear, problem.kwargs)
+    sums = problem.model.sufficient.summarise(problem.kwargs)
     assert sums.x.shape == (3, 2) and sums.constant[0] == pytest.approx(6 * np.log(2 * np.pi))
