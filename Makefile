@@ -3,7 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
-.PHONY: lock-bench bench-evidence study-sgld lock-score score-devinterp
+.PHONY: bench-stiff lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -77,7 +77,7 @@ study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writ
 	$(BIN)/python benchmarks/sgld_study.py
 
 studies: $(READY) ## every study of regions and geometry, page, picture and table each; writes docs/studies
-	for name in concentration two-wells rank-phases tanh-strata symmetry; do \
+	for name in concentration two-wells rank-phases tanh-strata symmetry watanabe-2013; do \
 	    $(BIN)/singular study $$name && cp out/$$name/$$name.md out/$$name/$$name.png out/$$name/$$name.csv docs/studies/ \
 	    || exit 1; done
 
@@ -89,6 +89,9 @@ validate-ladders: $(READY) ## the ladder at default settings on every member; wr
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
+
+bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside NumPyro; writes docs/validation/STIFF.md
+	$(BIN)/python benchmarks/stiff.py
 
 $(BENCH): pyproject.toml requirements-bench.lock | $(UV)
 	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench

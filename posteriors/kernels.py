@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -118,38 +118,57 @@ def _nuts(problem: Problem) -> Kernel:
 
 def _moves(problem: Problem) -> Kernel:
     """All moves of the family, in their order, and one evaluation of the point they lead to."""
-    model, density = problem.declared, problem.parts
-    assert model is not None
-    sums = None if model.sufficient is None else model.sufficient.summarise(problem.kwargs)
-    latent = tuple(density.sites.latent)
-
-    def sweep(key, z, beta):
-        values = density.constrain(z)
-        values = {site: values[site] for site in latent}
-        for number, move in enumerate(model.moves.values()):
-            values = {**values, **move.step(jax.random.fold_in(key, number), values, beta, sums)}
-        return density.invert(values)
-
-    traced = hoist(sweep, jax.random.PRNGKey(0), jnp.zeros(density.dim), jnp.ones(()))
 
     def step(functions, split, key, point, tuning, beta, depth, most):
         z = functions[0](key, point.z, beta)
-        z = jnp.where(jnp.isfinite(z).all(), z, point.z)
-        moved = nuts.evaluate(split, z)
-        still = depth == 0
-        moved = jax.tree.map(lambda new, old: jnp.where(still, old, new), moved, point)
+        moved = nuts.evaluate(split, jnp.where(jnp.isfinite(z).all(), z, point.z))
+        moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         none = jnp.zeros((), int)
         info = StepInfo(jnp.zeros((), bool), none, none, jnp.ones(()), jnp.full((), jnp.nan))
         return moved, info, jnp.zeros(1)
 
-    return Kernel("moves", (traced,), 1, 1, step)
+    return Kernel("moves", (sweep_of(problem),), 1, 1, step)
 
 
-def _collapsed(problem: Problem) -> Kernel:
-    """NUTS on the other sites, the block integrated out at the rung's β, then the block from its conditional.
+def sweep_of(problem: Problem) -> Traced:
+    """Return (key, z, β) -> z: all moves that the family declares, in their order."""
+    model, density = problem.declared, problem.parts
+    assert model is not None
+    summary = None if model.sufficient is None else model.sufficient.summarise(problem.kwargs)
 
-    A step of a partially collapsed Gibbs sampler: van Dyk & Park (2008), JASA 103, 790-796.
+    def sweep(key, z, beta):
+        values = density.constrain(z)
+        values = {site: values[site] for site in density.sites.latent}
+        for number, move in enumerate(model.moves.values()):
+            values = {**values, **move.step(jax.random.fold_in(key, number), values, beta, summary)}
+        return density.invert(values)
+
+    return hoist(sweep, jax.random.PRNGKey(0), jnp.zeros(density.dim), jnp.ones(()))
+
+
+class Collapsed(NamedTuple):
+    """A problem whose block is integrated out.
+
+    Attributes
+    ----------
+    rest : (d − k,) int
+        Where the other sites are in the flat vector.
+    log_likelihood : (u, β) -> scalar
+        log ∫ φ(a) p(D | a, u)^β da, u the others, nats.
+    potential : (u, β) -> scalar
+        −log φ(u) less that, up to a constant.
+    restore : (key, u, β) -> z
+        The whole vector, the block drawn from its conditional.
     """
+
+    rest: np.ndarray
+    log_likelihood: Traced
+    potential: Traced
+    restore: Traced
+
+
+def collapsed(problem: Problem) -> Collapsed:
+    """Return the parts of a problem with its block integrated out. Call inside a 64-bit scope."""
     model, density = problem.declared, problem.parts
     assert model is not None and model.block is not None
     block, rows = model.block, block_rows(model.block, problem.kwargs)
@@ -160,17 +179,30 @@ def _collapsed(problem: Problem) -> Kernel:
     def filled(u):
         return jnp.zeros(density.dim).at[rest].set(u)
 
+    def log_likelihood(u, beta):
+        return log_collapsed(block, rows, density.constrain(filled(u)), beta)
+
     def potential(u, beta):
-        z = filled(u)
-        return -density.split(z)[0] - log_collapsed(block, rows, density.constrain(z), beta)
+        return -density.split(filled(u))[0] - log_likelihood(u, beta)
 
     def restore(key, u, beta):
         values = density.constrain(filled(u))
         values = {site: values[site] for site in sites}
         return density.invert({**values, block.site: draw_block(block, rows, key, values, beta)})
 
-    one, start = jnp.ones(()), jnp.zeros(rest.size)
-    traced = (hoist(potential, start, one), hoist(restore, jax.random.PRNGKey(0), start, one))
+    one, start, key = jnp.ones(()), jnp.zeros(rest.size), jax.random.PRNGKey(0)
+    return Collapsed(
+        rest, hoist(log_likelihood, start, one), hoist(potential, start, one), hoist(restore, key, start, one)
+    )
+
+
+def _collapsed(problem: Problem) -> Kernel:
+    """NUTS on the other sites, the block integrated out at the rung's β, then the block from its conditional.
+
+    A step of a partially collapsed Gibbs sampler: van Dyk & Park (2008), JASA 103, 790-796.
+    """
+    parts = collapsed(problem)
+    rest = parts.rest
 
     def step(functions, split, key, point, tuning, beta, depth, most):
         potential, restore = functions
@@ -182,7 +214,7 @@ def _collapsed(problem: Problem) -> Kernel:
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         return moved, nuts.told(tree), tree.z_proposal
 
-    return Kernel("collapsed", traced, int(rest.size), 2, step)
+    return Kernel("collapsed", (parts.potential, parts.restore), int(rest.size), 2, step)
 
 
 def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
