@@ -18,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from validate import markdown
 
 from singular import models, posteriors
+from singular.analysis.markdown import markdown
 from singular.posteriors import exchange
 from singular.posteriors.store import write
 

@@ -118,8 +118,8 @@ def _generators(points: pd.DataFrame, wide: pd.DataFrame) -> str:
         f"angle between tangents and null space is below {LARGEST_ANGLE:g}{f' (not at {bad})' if bad else ''}: the "
         f"largest of all is {moved['largest angle'].max():.1e}. Ranks count singular values of the factor above "
         f"{ZERO_SINGULAR_VALUE:g} of the largest; the narrowest gap is a factor of {wide['gap'].min():.1e}, and "
-        f"{unclear} ranks are not clear. At {simulated} points scores are simulated: a null direction is null for every "
-        "observation, so that this "
+        f"{unclear} ranks are not clear. At {simulated} points scores are simulated: a null direction is null for "
+        "every observation, so that this "
         "moves the positive eigenvalues alone."
     )
 
