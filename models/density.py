@@ -154,7 +154,7 @@ def trace_density(
     forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
     parts = partial(parts_of, model, args, few, sites)
-    summary = None if sufficient is None else sufficient.summarise(kwargs)
+    summary: Any = None if sufficient is None else sufficient.summarise(kwargs)
 
     def split(z):
         log_prior, nll = parts(unravel(z))

@@ -21,7 +21,7 @@ from scipy.special import logsumexp
 from singular.errors import InputError, whole
 from singular.models.density import compiled, map_rows
 from singular.models.problem import Problem
-from singular.posteriors.kernels import automatic, collapsed, sweep_of
+from singular.posteriors.kernels import collapsed, renewed_by_moves, sweep_of
 from singular.posteriors.precision import keep_compiled_programs, x64
 
 LEAST_ESS = 0.6
@@ -74,7 +74,7 @@ def collapsed_smc(
     whole("replicates", replicates, 2)
     whole("sweeps", sweeps, 1)
     whole("seed", seed, 0)
-    if automatic(problem) != "moves" or problem.declared is None or problem.declared.block is None:
+    if not renewed_by_moves(problem) or problem.declared is None or problem.declared.block is None:
         raise InputError(
             f"problem={problem.name!r}: allowed are models that declare a block and moves that renew every site"
         )

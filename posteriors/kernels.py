@@ -24,6 +24,8 @@ from singular.posteriors import nuts
 from singular.posteriors.nuts import Point, StepInfo
 
 STAGES = ("moves", "nuts", "collapsed")
+FROM = 8
+"""Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
 
 
 @dataclass(frozen=True)
@@ -67,17 +69,23 @@ class Kernel:
 def automatic(problem: Problem) -> str:
     """Return the kernel that a problem gets if none is named.
 
-    Moves alone if those that its family declares renew every site; else NUTS with the block integrated out if one is
-    declared; else NUTS. Moves that renew some sites go before.
+    Below `FROM` parameters NUTS, which compiles fastest. From there on moves alone if those that the family declares
+    renew every site; else NUTS with the block integrated out if one is declared; else NUTS. Moves that renew some sites
+    go before.
     """
     model = _structure(problem)
-    if model is None:
+    if model is None or problem.dim < FROM:
         return "nuts"
-    renewed = {site for move in model.moves.values() for site in move.sites}
-    if set(problem.parts.sites.latent) <= renewed:
+    if renewed_by_moves(problem):
         return "moves"
     rest = "nuts" if model.block is None else "collapsed"
     return f"moves+{rest}" if model.moves else rest
+
+
+def renewed_by_moves(problem: Problem) -> bool:
+    """Return whether the moves that hold for the problem renew every site, so that they can do without NUTS."""
+    model = _structure(problem)
+    return model is not None and set(problem.parts.sites.latent) <= {s for m in model.moves.values() for s in m.sites}
 
 
 def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
@@ -97,7 +105,7 @@ def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
     for stage, what in (("moves", "moves"), ("collapsed", "block")):
         if stage in names and not getattr(_structure(problem), what, None):
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
-    if name == "moves" and automatic(problem) != "moves":
+    if name == "moves" and not renewed_by_moves(problem):
         raise InputError(f"kernel='moves': those of {problem.name!r} do not renew every site; moves+nuts does")
     stages = [{"nuts": _nuts, "moves": _moves, "collapsed": _collapsed}[stage](problem) for stage in names]
     return stages[0] if len(stages) == 1 else _in_turn(name, stages)
@@ -224,7 +232,8 @@ def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
     def step(functions, split, key, point, tuning, beta, depth, most):
         keys = jax.random.split(key, len(stages))
         parts = [functions[end - len(s.traced) : end] for s, end in zip(stages, ends, strict=True)]
-        info, vector = None, None
+        info: Any = None
+        vector: Any = None
         for stage, own, part in zip(stages, keys, parts, strict=True):
             point, info, vector = stage.step(part, split, own, point, tuning, beta, depth, most)
         return point, info, vector

@@ -1,4 +1,4 @@
-"""The tempered ladder: replica-exchange NUTS from the prior to the posterior, for any problem."""
+"""The tempered ladder: replica exchange from the prior to the posterior, by NUTS or what a family has better."""
 
 from __future__ import annotations
 
@@ -77,8 +77,9 @@ def ladder(
     max_tree_depth : int
         NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
     kernel : {"nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed"}, optional
-        How a rung moves (`singular.posteriors.kernels`). By default the best that the model's family declares: moves
-        that renew every site; else NUTS with a normal block integrated out; else NUTS. ``nuts`` is the reference.
+        How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from
+        there on what the model's family declares: moves that renew every site; else NUTS with a normal block integrated
+        out; else NUTS. ``nuts`` is the reference.
     init : mapping, optional
         Where every rung but the prior's starts: site name to value, on the sites' own supports. By default
         draws from the prior, chosen with probability ∝ exp(−β n L_n).

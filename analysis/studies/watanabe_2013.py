@@ -174,8 +174,8 @@ def text(table: pd.DataFrame) -> str:
         f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. Mach. "
         f"Learn. Res. 14, 867, section 6; {sets} data sets, the same at every H, each with true factors of its own "
         f"(entries N(0, {TRUTH:g}²)). nS_n is the nll at the truth.",
-        "No gradient is followed: the family's moves renew each layer from its exact conditional and go along the orbit of "
-        f"GL(H) between the two. A ladder has {own['rungs'].min():.0f} to {own['rungs'].max():.0f} rungs, "
+        "No gradient is followed: the family's moves renew each layer from its exact conditional and go along the orbit "
+        f"of GL(H) between the two. A ladder has {own['rungs'].min():.0f} to {own['rungs'].max():.0f} rungs, "
         f"{LADDER['chains']} chains of {LADDER['draws']} draws, and takes {own['seconds'].median():.1f} s in the median.",
         f"**Against an independent route.** {INDEPENDENT} data sets at every H were done a second time by sequential "
         f"Monte Carlo with B integrated out: {int(inside.sum())} of {len(both)} numbers agree within {WITHIN:g} joint "

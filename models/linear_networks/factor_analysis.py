@@ -95,7 +95,7 @@ def factor_analysis(observed: int, factors: int, true_factors: int) -> Model:
     )
 
 
-def _products(data: Data) -> tuple[np.ndarray, np.ndarray]:
+def _products(data: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return YᵀY and n, as arrays."""
     y = np.asarray(data["y"], dtype=np.float64)
     return y.T @ y, np.array([float(len(y))])

@@ -89,7 +89,7 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
     )
 
 
-def _columns(data: Data) -> np.ndarray:
+def _columns(data: Any) -> np.ndarray:
     """Return the columns of all copies as rows."""
     return np.swapaxes(data["y"], 1, 2).reshape(-1, data["y"].shape[1])
 
