@@ -1,5 +1,6 @@
 """Every number read off draws, each with its Monte Carlo error."""
 
+from singular.analysis import resolution
 from singular.analysis.across_n import AcrossDataSets, evidence_increments, evidence_slope, learning_curve
 from singular.analysis.asymptotics import Asymptotics, decay
 from singular.analysis.bridge import bridge
@@ -11,14 +12,20 @@ from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
+from singular.analysis.effective_parameters import descent_parameters, tempered_parameters
+from singular.analysis.effective_temperature import EffectiveTemperature, effective_temperature
+from singular.analysis.ellipsoid_volume import Ellipsoid, ellipsoid_volume
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
+from singular.analysis.exact_volume import exact_volume, exactly_known
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
 from singular.analysis.exported import Exported, export
 from singular.analysis.fisher import Information, fisher_information, hessian
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
+from singular.analysis.gradient_noise import GradientNoise, gradient_noise, noise_along
 from singular.analysis.joint import covariance
+from singular.analysis.ladder_volume import ladder_volume
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
 from singular.analysis.loss_traces import local_coefficient_from_losses
@@ -50,11 +57,14 @@ __all__ = [
     "AcrossDataSets",
     "Asymptotics",
     "Criterion",
+    "EffectiveTemperature",
+    "Ellipsoid",
     "Estimate",
     "EveryNumber",
     "ExactValue",
     "Exported",
     "Extrapolated",
+    "GradientNoise",
     "Growth",
     "Information",
     "NullSpace",
@@ -74,14 +84,19 @@ __all__ = [
     "cross_validation",
     "crossing",
     "decay",
+    "descent_parameters",
     "diagnostics",
     "difference",
     "effective_dimension",
     "effective_learning_coefficient",
+    "effective_temperature",
+    "ellipsoid_volume",
     "every_number",
     "evidence_increments",
     "evidence_slope",
     "exact_target",
+    "exact_volume",
+    "exactly_known",
     "excess_coefficient",
     "excess_coefficient_curve",
     "excess_offset",
@@ -93,9 +108,11 @@ __all__ = [
     "free_energy_smc",
     "functional_variance",
     "generalisation_loss",
+    "gradient_noise",
     "growth",
     "held_out_log_likelihood",
     "hessian",
+    "ladder_volume",
     "laplace",
     "learning_coefficient",
     "learning_curve",
@@ -106,6 +123,7 @@ __all__ = [
     "loo",
     "nested_coefficients",
     "nll_at",
+    "noise_along",
     "null_space",
     "occupancy",
     "over_data_sets",
@@ -121,6 +139,7 @@ __all__ = [
     "region_of",
     "regression_contrast",
     "regression_learning_coefficient",
+    "resolution",
     "richardson",
     "round_trips",
     "score",
@@ -129,6 +148,7 @@ __all__ = [
     "singular_bics",
     "singular_fluctuation",
     "summary",
+    "tempered_parameters",
     "training_loss",
     "vanishing_order",
     "volume",

@@ -30,6 +30,9 @@ Mass = Callable[[np.ndarray], np.ndarray]
 Masses = dict[str | None, Mass]
 """Region, None for the whole space -> its mass."""
 
+LEAST = 1e-300
+"""Smallest volume that is told: further down doubles have fewer digits, and then none."""
+
 
 def exact_volume(model: Model, epsilons: Sequence[float] | np.ndarray, region: str | None = None) -> np.ndarray:
     """Return the log of the prior mass of {K < ε}, or of its part in a named region.
@@ -51,7 +54,7 @@ def exact_volume(model: Model, epsilons: Sequence[float] | np.ndarray, region: s
     Raises
     ------
     InputError
-        If no closed form is known for the model or the region, or an ε is not positive.
+        If no closed form is known for the model or the region, an ε is not positive, or V(ε) is below 1e-300.
 
     Examples
     --------
@@ -70,7 +73,10 @@ def exact_volume(model: Model, epsilons: Sequence[float] | np.ndarray, region: s
         )
     if region not in masses:
         raise unknown_name("region", region, [name for name in masses if name is not None])
-    return np.log(masses[region](epsilon))
+    mass = np.asarray(masses[region](epsilon))
+    if not (mass > LEAST).all():
+        raise InputError(f"epsilons={epsilon[~(mass > LEAST)].min():.3g}: too small, its volume is below {LEAST:g}")
+    return np.log(mass)
 
 
 def exactly_known() -> dict[str, tuple[str, ...]]:

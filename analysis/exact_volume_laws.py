@@ -35,14 +35,14 @@ class Law:
     ----------
     below : y (…) -> (…)
         Pr(T < y).
-    density : y (…) -> (…)
-        Of log T, at log y.
+    density : y (…) -> (…), or None
+        Of log T, at log y; None for a sum, whose density nothing asks for.
     rate : float
         Pr(T < y) ~ y^rate but for logarithms.
     """
 
     below: Callable[[np.ndarray], np.ndarray]
-    density: Callable[[np.ndarray], np.ndarray]
+    density: Callable[[np.ndarray], np.ndarray] | None
     rate: float
 
 
@@ -78,7 +78,7 @@ def product_law(factors: Sequence[Factor]) -> Law:
 
 
 def sum_law(laws: Sequence[Law]) -> Law:
-    """Return the law of a sum of independent variables; its density is not there.
+    """Return the law of a sum of independent variables, all but the first with a density; its own has none.
 
     Pr(T + R < y) = ∫ f(log x) Pr(R < y − x) d log x with x = y / (1 + e^−v), over v by the trapezoid rule.
     """
@@ -142,15 +142,14 @@ def _convolved(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.n
 
 
 def _added(rest: Law, one: Law) -> Law:
+    assert one.density is not None
+    of_log = one.density
     v = STEP * np.arange(np.floor(-CUT / one.rate / STEP), np.ceil(CUT / rest.rate / STEP) + 1)
 
     def below(y: np.ndarray) -> np.ndarray:
         y = np.asarray(y, dtype=float)
         blocks = np.array_split(y.reshape(-1, 1), max(1, y.size // ROWS))
-        parts = [np.sum(one.density(b * expit(v)) * expit(-v) * rest.below(b * expit(-v)), axis=1) for b in blocks]
+        parts = [np.sum(of_log(b * expit(v)) * expit(-v) * rest.below(b * expit(-v)), axis=1) for b in blocks]
         return np.concatenate(parts).reshape(y.shape) * STEP
 
-    def density(y: np.ndarray) -> np.ndarray:
-        raise NotImplementedError("the density of a sum is not needed")
-
-    return Law(below, density, rest.rate + one.rate)
+    return Law(below, None, rest.rate + one.rate)

@@ -1,11 +1,13 @@
 """Multilevel splitting of {K < ε} as compiled programs: a pilot that sets the levels, and runs that follow it.
 
 Particles drawn from the prior are confined to {K < ε} for a falling sequence of ε: those outside are replaced by
-copies of those inside, and all are then moved by Markov steps that keep the prior conditioned on K < ε.
+copies of those inside, and all are then moved by Markov steps that keep the prior conditioned on K < ε. Outside a
+region K is infinite, so that a region is part of every level set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from singular.analysis.moves import KINDS, SCALES, propose, table_of
 from singular.analysis.volume import MOST_LEVELS
+from singular.errors import InputError
 from singular.models.base import Model
 from singular.models.problem import Problem
 from singular.posteriors.precision import keep_compiled_programs, x64
@@ -27,19 +30,18 @@ of the particles has K ≤ 0."""
 
 Record = dict[str, Any]
 """Of one run: ``epsilon``, ``share`` that survived, ``acceptance`` of the moves, each (MOST_LEVELS,); the ``table`` of
-proposals; and the ``count`` of levels."""
+proposals; the ``count`` of levels; and ``least``, the smallest K that a particle has had after a level's moves."""
 
 
 def descend(
-    model: Model, lowest: float, particles: int, replicates: int, sweeps: int, levels: int, seed: int
+    target: Target, lowest: float, particles: int, replicates: int, sweeps: int, levels: int, seed: int
 ) -> tuple[Record, list[Record]]:
     """Return the pilot run and the replicates, whose levels and proposals are the pilot's.
 
-    The arguments are those of `singular.analysis.volume.volume`, checked.
+    The other arguments are those of `singular.analysis.volume.volume`, checked.
     """
     keep_compiled_programs()
     with x64():
-        target = Target(model)
         begin, run = jax.jit(partial(_begin, target, particles)), jax.jit(partial(_descend, target, sweeps, levels))
         keys = jax.random.split(jax.random.PRNGKey(seed), (replicates + 1, 2))
         pilot = run(keys[0, 1], begin(keys[0, 0]), lowest, True, _nothing())
@@ -48,18 +50,60 @@ def descend(
 
 
 class Target:
-    """K and the log prior density as functions of flat unconstrained vectors, and draws from the prior."""
+    """K, or L_n − L_n(w0), and the log prior density as functions of flat unconstrained vectors; draws of the prior.
 
-    def __init__(self, model: Model) -> None:
-        self.parts = Problem.from_model(model, n=2, seed=0).parts
-        self.loss: Any = model.excess_loss
+    Parameters
+    ----------
+    subject : Model or Problem
+        Whose ``excess_loss`` is taken, or whose nll.
+    reference_nll : float
+        nL_n(w0) of a problem, nats.
+    region : callable or None
+        Constrained parameters -> booleans, in JAX.
+
+    Raises
+    ------
+    InputError
+        If the region fails under JAX or does not return one boolean a point.
+    """
+
+    def __init__(self, subject: Model | Problem, reference_nll: float, region: Callable[[Any], Any] | None) -> None:
+        self.parts = (subject if isinstance(subject, Problem) else Problem.from_model(subject, n=2, seed=0)).parts
+        self.loss: Any = subject.excess_loss if isinstance(subject, Model) else None
+        self.reference, self.size = reference_nll, subject.n if isinstance(subject, Problem) else 1
+        self.region = region
+        if region is not None:
+            with x64():
+                _check_region(region, self.parts)
 
     def __call__(self, z):
         """Return (K, log prior) of rows of z; where either is not a number the point counts as outside."""
-        log_prior = jax.vmap(lambda row: self.parts.split(row)[0])(z)
-        excess = self.loss(jax.vmap(self.parts.constrain)(z))
+        log_prior, nll = jax.vmap(self.parts.split)(z)
+        needed = self.loss is not None or self.region is not None
+        parameters = jax.vmap(self.parts.constrain)(z) if needed else {}
+        excess = (nll - self.reference) / self.size if self.loss is None else self.loss(parameters)
         fine = jnp.isfinite(excess) & jnp.isfinite(log_prior)
-        return jnp.where(fine, excess, jnp.inf), jnp.where(fine, log_prior, -jnp.inf)
+        inside = fine if self.region is None else fine & jnp.asarray(self.region(parameters))
+        return jnp.where(inside, excess, jnp.inf), jnp.where(fine, log_prior, -jnp.inf)
+
+
+def _check_region(region: Callable[[Any], Any], parts: Any) -> None:
+    points = 3
+
+    def booleans(z):
+        return jnp.asarray(region(jax.vmap(parts.constrain)(z)))
+
+    try:
+        found = jax.eval_shape(booleans, jnp.zeros((points, parts.dim)))
+    except Exception as error:
+        raise InputError(
+            f"region failed: {type(error).__name__}: {error}; it is called with arrays of JAX, sites "
+            f"{list(parts.sites.latent)}, any number of points at once"
+        ) from error
+    if found.dtype != bool or found.shape != (points,):
+        raise InputError(
+            f"region returned {found.dtype} of shape {found.shape} for {points} points; allowed is one boolean a point"
+        )
 
 
 def _nothing() -> dict[str, Any]:
@@ -70,6 +114,7 @@ def _nothing() -> dict[str, Any]:
         "acceptance": jnp.zeros(MOST_LEVELS),
         "table": jnp.full((MOST_LEVELS + 1, KINDS * SCALES), 1.0 / (KINDS * SCALES)),
         "count": jnp.array(0),
+        "least": jnp.array(jnp.inf),
     }
 
 
@@ -89,7 +134,7 @@ def _descend(target: Target, sweeps: int, levels: int, key, begun, lowest, free,
 
     def going(state):
         level, _, _, held, noise = state
-        above = (level == 0) | (held["epsilon"][level - 1] > lowest)
+        above = (level == 0) | ((held["epsilon"][level - 1] > lowest) & (held["share"][level - 1] > 0))
         return jnp.where(free, above & (level < levels) & (noise < ROUNDING), level < plan["count"])
 
     def step(state):
@@ -105,13 +150,16 @@ def _descend(target: Target, sweeps: int, levels: int, key, begun, lowest, free,
         swarm = (z[chosen], excess[chosen], log_prior[chosen])
         swarm, counts = propose(target, swarm, epsilon, table, spread, sweeps, move)
         nudged, _ = target(swarm[0] * (1 + 2.0**-50))
-        noise = jnp.mean(jnp.minimum(jnp.abs(nudged - swarm[1]) / epsilon, 1.0) + (swarm[1] <= 0))
+        moved = jnp.where(nudged == swarm[1], 0.0, jnp.abs(nudged - swarm[1]))
+        below = swarm[1] <= 0 if target.loss is not None else jnp.zeros(particles)  # L_n may well be below L_n(w0)
+        noise = jnp.mean(jnp.where(jnp.isfinite(epsilon), jnp.minimum(moved / epsilon, 1.0), 0.0) + below)
         held = {
             "epsilon": held["epsilon"].at[level].set(epsilon),
             "share": held["share"].at[level].set(count / particles),
             "acceptance": held["acceptance"].at[level].set(jnp.sum(counts[0]) / jnp.sum(counts[1])),
             "table": held["table"].at[level + 1].set(table_of(counts, table)),
             "count": level + 1,
+            "least": jnp.minimum(held["least"], jnp.min(swarm[1])),
         }
         return level + 1, swarm, key, held, noise
 

@@ -130,6 +130,9 @@ MAXIMUM_SPREAD = 0.5
 intervals cover 93 % at 0.5, 90 % at 1 and 83 % at 1.5."""
 MINIMUM_ACCEPTANCE = 0.3
 """Share of moves accepted at a temperature below which the moves are flagged."""
+MINIMUM_MOVED = 0.02
+"""Share of the moves of splitting accepted at a level below which the particles stay the copies that they were: with 10
+sweeps a particle then moves once in five levels."""
 MINIMUM_EFFECTIVE_SHARE = 0.3
 """Effective share of the particles after a weighting below which the replicate is flagged."""
 
@@ -147,3 +150,11 @@ FAR_EXTRAPOLATION = 0.5
 the step size is not seen to converge."""
 UNABLE = "unable to extrapolate"
 """What the flags begin with that say so."""
+
+# --- ensembles of gradient descent -----------------------------------------------------------------------------------
+
+ROUTES_DIFFER = 4.0
+"""Joint errors by which two routes to a temperature, two halves of the runs, or a loss and its second-order expansion
+must differ for a flag (chance 6e-5)."""
+INDEPENDENT_RUNS = 100
+"""Runs above which the spread of their means is the error, known to 1/√200 or 7 %, whatever the autocorrelations."""

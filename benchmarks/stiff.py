@@ -124,6 +124,10 @@ def page(rows: pd.DataFrame, command: str) -> str:
     goals = {name: next((g for start, g in GOALS.items() if name.startswith(start)), GOAL) for name in speed.index}
     met = [name for name in speed.index if speed[name] >= goals[name]]
     gap = (best["mean nll"] - base["mean nll"]) / np.hypot(best["mcse"], base["mcse"])
+
+    def ratio(column: str) -> list[str]:
+        return [f"{row[column] / base.loc[row['problem'], column]:.3g}" for _, row in rows.iterrows()]
+
     shown = pd.DataFrame(
         {
             "problem": rows["problem"], "d": rows["d"].map(str), "sampler": rows["sampler"],
@@ -132,12 +136,8 @@ def page(rows: pd.DataFrame, command: str) -> str:
             "R̂": rows["rhat"].map("{:.3f}".format), "effective draws": rows["ess"].map("{:,.0f}".format),
             "a second": rows["ess a second"].map("{:,.2f}".format),
             "a gradient": rows["ess a gradient"].map("{:.2g}".format),
-            "a second, ratio": [
-                f"{row['ess a second'] / base.loc[row['problem'], 'ess a second']:.3g}" for _, row in rows.iterrows()
-            ],
-            "a gradient, ratio": [
-                f"{row['ess a gradient'] / base.loc[row['problem'], 'ess a gradient']:.3g}" for _, row in rows.iterrows()
-            ],
+            "a second, ratio": ratio("ess a second"),
+            "a gradient, ratio": ratio("ess a gradient"),
         }
     )  # fmt: skip
     lines = [f"- {name}: {speed[name]:.3g} times (goal {goals[name]:g}), means {gap[name]:+.1f} errors apart"

@@ -137,7 +137,8 @@ def trace_density(
 ) -> Density:
     """Trace a NumPyro model, with its data, into a `Density`. Call inside a 64-bit scope.
 
-    With ``sufficient`` the nll is taken from its summary of the data, and the model is run on its first row alone for all else.
+    With ``sufficient`` the nll is taken from its summary of the data, and for all else the model is run on the first
+    row alone.
 
     Raises
     ------

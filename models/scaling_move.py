@@ -15,7 +15,7 @@ TRIES = 4
 
 
 def unit_scalings(outer: str, inner: str) -> Move:
-    """Return (outer_h, inner_h) → (outer_h e^−t, inner_h e^t), each unit its own t, for sites (H,) of N(0, 1) entries."""
+    """Return (outer_h, inner_h) → (outer_h e^−t, inner_h e^t), each unit its own t, of N(0, 1) sites (H,)."""
     return Move((), partial(_scaled, outer, inner))
 
 

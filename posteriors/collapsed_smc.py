@@ -1,9 +1,9 @@
 """Sequential Monte Carlo with a normal block integrated out: free energies of conditionally linear models.
 
 Particles are the parameters without the block. From β to β′ they are weighed by the ratio of their collapsed
-likelihoods, which is no power of one likelihood; then the block is drawn from its conditional and the moves of the family
-renew the whole. The product of the mean weights is an unbiased estimate of Z, and independent replicates give its error.
-It shares with the ladder the moves alone: neither NUTS, nor swaps, nor MBAR.
+likelihoods, which is no power of one likelihood; then the block is drawn from its conditional and the moves of the
+family renew the whole. The product of the mean weights is an unbiased estimate of Z, and independent replicates give
+its error. It shares with the ladder the moves alone: neither NUTS, nor swaps, nor MBAR.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
@@ -54,8 +53,8 @@ def collapsed_smc(
     Returns
     -------
     DataFrame
-        One row for each β, rising: ``beta``, ``free_energy`` and ``mcse`` (−log of the mean of the estimates of Z, nats),
-        ``mean_nll`` and ``mean_nll_mcse`` (mean and standard error over replicates, nats), ``spread`` (standard
+        One row for each β, rising: ``beta``, ``free_energy`` and ``mcse`` (−log of the mean of the estimates of Z,
+        nats), ``mean_nll`` and ``mean_nll_mcse`` (mean and standard error over replicates, nats), ``spread`` (standard
         deviation of −log Z over replicates), ``flags``.
 
     Raises

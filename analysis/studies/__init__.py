@@ -18,7 +18,11 @@ QUESTIONS = MappingProxyType(
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
         "watanabe-2013": "What do WBIC, free energy and λ say of reduced-rank regression at its published size?",
+        "sharpness": "λ̂, Hessian or volume: which flatness of a minimum tells its test loss, or how often it is found?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
+        "early-stopping": "Descent is stopped after N steps. What has it learnt, and which temperature is that?",
+        "temperature-axis": "Bayes, SGLD, SGD, stopped descent at one temperature: which of them read the same there?",
+        "volume": "How fast does the prior volume of {K < ε} vanish, and does a Hessian know?",
     }
 )
 """Name -> the question it answers."""

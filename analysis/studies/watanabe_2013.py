@@ -171,19 +171,20 @@ def text(table: pd.DataFrame) -> str:
         offs.append(f"{part.mean() - row['λ']:+.2f} ± {error:.2f} (H = {row['hidden']:.0f})")
     paragraphs = [
         f"y = B A x + noise with {SIZE} inputs and outputs, true rank {RANK}, n = {N}; inputs of standard deviation "
-        f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. Mach. "
-        f"Learn. Res. 14, 867, section 6; {sets} data sets, the same at every H, each with true factors of its own "
+        f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. "
+        f"Mach. Learn. Res. 14, 867, section 6; {sets} data sets, the same at every H, each with true factors of its own "
         f"(entries N(0, {TRUTH:g}²)). nS_n is the nll at the truth.",
-        "No gradient is followed: the family's moves renew each layer from its exact conditional and go along the orbit "
-        f"of GL(H) between the two. A ladder has {own['rungs'].min():.0f} to {own['rungs'].max():.0f} rungs, "
-        f"{LADDER['chains']} chains of {LADDER['draws']} draws, and takes {own['seconds'].median():.1f} s in the median.",
+        "No gradient is followed: the family's moves renew each layer from its exact conditional and go along the "
+        f"orbit of GL(H) between the two. A ladder has {own['rungs'].min():.0f} to {own['rungs'].max():.0f} rungs, "
+        f"{LADDER['chains']} chains of {LADDER['draws']} draws, and takes {own['seconds'].median():.1f} s in the "
+        "median.",
         f"**Against an independent route.** {INDEPENDENT} data sets at every H were done a second time by sequential "
         f"Monte Carlo with B integrated out: {int(inside.sum())} of {len(both)} numbers agree within {WITHIN:g} joint "
         f"errors (root mean square z {np.sqrt((both['z'] ** 2).mean()):.2f}, largest {both['z'].abs().max():.1f}).",
         f"**Model choice.** The true rank {RANK} has the smallest WBIC on {picked[WBIC]} and the smallest F_n on "
         f"{picked[F]} of {sets} data sets.",
-        "**λ.** In the table stand means over data sets ± their standard errors, at β = 1/log n. Both forms tend to λ as "
-        f"n grows; at n = {N} they are what they are. Variance form less λ: "
+        "**λ.** In the table stand means over data sets ± their standard errors, at β = 1/log n. Both forms tend to λ "
+        f"as n grows; at n = {N} they are what they are. Variance form less λ: "
         + ", ".join(offs)
         + ". Below the true rank "
         "the loss has a bias, and λ is that of the best matrix of rank H.",

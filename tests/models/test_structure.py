@@ -22,8 +22,6 @@ from singular.posteriors.nuts import evaluate
 
 MODELS = catalogue.MODELS.items()
 LINEAR = sorted({model.builder: name for name, model in MODELS if model.sufficient is not None}.values())
-    {model.builder: name for name, model in catalogue.MODELS.items() if model.sufficient is not None}.values()
-)
 """One member of each family."""
 BLOCKS = sorted({model.builder: name for name, model in MODELS if model.block is not None}.values())
 LEVEL = 1e-3
