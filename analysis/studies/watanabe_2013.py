@@ -172,8 +172,8 @@ def text(table: pd.DataFrame) -> str:
     paragraphs = [
         f"y = B A x + noise with {SIZE} inputs and outputs, true rank {RANK}, n = {N}; inputs of standard deviation "
         f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. "
-        f"Mach. Learn. Res. 14, 867, section 6; {sets} data sets, the same at every H, each with true factors of its own "
-        f"(entries N(0, {TRUTH:g}²)). nS_n is the nll at the truth.",
+        f"Mach. Learn. Res. 14, 867, section 6; {sets} data sets, the same at every H, each with true factors of its "
+        f"own (entries N(0, {TRUTH:g}²)). nS_n is the nll at the truth.",
         "No gradient is followed: the family's moves renew each layer from its exact conditional and go along the "
         f"orbit of GL(H) between the two. A ladder has {own['rungs'].min():.0f} to {own['rungs'].max():.0f} rungs, "
         f"{LADDER['chains']} chains of {LADDER['draws']} draws, and takes {own['seconds'].median():.1f} s in the "
