@@ -3,7 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
-.PHONY: lock-bench bench-evidence study-sgld lock-score score-devinterp
+.PHONY: bench-stiff lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -78,7 +78,7 @@ study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writ
 
 studies: $(READY) ## every study of regions and geometry, page, picture and table each; writes docs/studies
 	for name in concentration two-wells rank-phases tanh-strata relu-phases superposition symmetry volume sharpness \
-	    early-stopping noise-floor pseudo-singular free-energy-at-the-floor temperature-axis; do \
+	    early-stopping noise-floor pseudo-singular free-energy-at-the-floor temperature-axis watanabe-2013; do \
 	    $(BIN)/singular study $$name && cp out/$$name/$$name.md out/$$name/$$name.png out/$$name/$$name.csv docs/studies/ \
 	    || exit 1; done
 
@@ -90,6 +90,9 @@ validate-ladders: $(READY) ## the ladder at default settings on every member; wr
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
+
+bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside NumPyro; writes docs/validation/STIFF.md
+	$(BIN)/python benchmarks/stiff.py
 
 $(BENCH): pyproject.toml requirements-bench.lock | $(UV)
 	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from singular.models.structure import LinearGaussian, Move, NormalBlock, Sufficient
+
 Data = dict[str, np.ndarray]
 """Keyword arguments of a density: covariates and observations alike."""
 
@@ -141,6 +143,13 @@ class Model:
         of the model changes. What holds on a part of parameter space alone says so in its name, and is 0 elsewhere.
     discrete_symmetries : name -> (parameters -> parameters)
         Maps that leave every density as it is and are no member of a continuous family: swaps of units, signs.
+    sufficient : LinearGaussian, Sufficient or None
+        The likelihood as a linear regression in known functions of the data, or as a function of some other summary
+        of them: nL_n and its gradient then cost the same at every n.
+    block : NormalBlock or None
+        A site that can be integrated out given the others, at every β.
+    moves : name -> Move
+        Steps that keep p_β, in the order in which they are made (`singular.models.structure`).
     excess_loss : (parameters -> array) or None
         K(w) = L(w) − L(w0), nats an observation, in closed form or by a fixed rule: the Kullback–Leibler
         divergence from the truth if the model contains it. A JAX function; parameters with any leading
@@ -173,6 +182,9 @@ class Model:
     phases: Mapping[str, Callable[[Parameters], Any]] = field(default_factory=dict)
     symmetries: Mapping[str, Callable[[Parameters], Mapping[str, Any]]] = field(default_factory=dict)
     discrete_symmetries: Mapping[str, Callable[[Parameters], Parameters]] = field(default_factory=dict)
+    sufficient: LinearGaussian | Sufficient | None = None
+    block: NormalBlock | None = None
+    moves: Mapping[str, Move] = field(default_factory=dict)
     excess_loss: Callable[[Parameters], Any] | None = None
     integral: Integral | None = None
     population: Integral | None = None

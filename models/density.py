@@ -28,6 +28,7 @@ from numpyro.infer.util import compute_log_probs
 from numpyro.primitives import Messenger
 
 from singular.errors import InputError
+from singular.models.structure import LinearGaussian, Sufficient
 
 JACOBIAN_SITE = re.compile(r"^_.*_log_det$")
 """Sites that carry a change of variables: they belong to the prior."""
@@ -131,8 +132,13 @@ class Density:
     invert: Callable[[dict[str, Any]], Any]
 
 
-def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
+def trace_density(
+    model: Callable, args: tuple, kwargs: dict, sufficient: LinearGaussian | Sufficient | None = None
+) -> Density:
     """Trace a NumPyro model, with its data, into a `Density`. Call inside a 64-bit scope.
+
+    With ``sufficient`` the nll is taken from its summary of the data, and for all else the model is run on the first
+    row alone.
 
     Raises
     ------
@@ -141,18 +147,27 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         a subsampled plate, or a discrete latent site that cannot be enumerated.
     """
     sites = _sites(model, args, kwargs)
-    forward = partial(_forward, model, args, kwargs, sites)
+    few = (
+        kwargs
+        if sufficient is None
+        else {name: value[:1] if np.ndim(value) else value for name, value in kwargs.items()}
+    )
+    forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
-    parts = partial(parts_of, model, args, kwargs, sites)
+    parts = partial(parts_of, model, args, few, sites)
+    summary: Any = None if sufficient is None else sufficient.summarise(kwargs)
 
     def split(z):
-        return parts(unravel(z))
+        log_prior, nll = parts(unravel(z))
+        if sufficient is not None:
+            nll = sufficient.nll(_constrain(model, args, few, sites, unravel(z)), summary)
+        return log_prior, nll
 
     def prior_draw(key):
         return ravel_pytree(forward(key))[0]
 
     def constrain(z):
-        return _constrain(model, args, kwargs, sites, unravel(z))
+        return _constrain(model, args, few, sites, unravel(z))
 
     def pointwise(z):
         return _pointwise(model, args, kwargs, sites, unravel(z))
@@ -165,7 +180,7 @@ def trace_density(model: Callable, args: tuple, kwargs: dict) -> Density:
         return np.asarray(invert(fixed))
 
     def invert(values):
-        return ravel_pytree(_inverse(model, args, kwargs, sites, values))[0]
+        return ravel_pytree(_inverse(model, args, few, sites, values))[0]
 
     key = jax.random.PRNGKey(0)
     return Density(

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -52,6 +52,8 @@ class Problem:
     seed: int | None = None
     sample_size: int | None = None
     unbounded: bool = False
+    own_prior: ClassVar[bool] = True
+    """Whether the prior is that of the density."""
 
     @classmethod
     def from_numpyro(cls, fn: Callable[..., Any], *args, **kwargs) -> Problem:
@@ -120,13 +122,20 @@ class Problem:
         """Log prior, nll, prior draws and transforms, traced once in 64-bit arithmetic."""
         with jax.enable_x64(True):
             try:
-                return trace_density(self.density, self.args, self.kwargs)
+                return trace_density(
+                    self.density, self.args, self.kwargs, None if self.declared is None else self.declared.sufficient
+                )
             except InputError:
                 raise
             except Exception as error:
                 raise InputError(
                     f"model {self.name!r} could not be run with these arguments: {type(error).__name__}: {error}"
                 ) from error
+
+    @property
+    def declared(self) -> Model | None:
+        """The model, if its density is the one sampled: what it declares of its likelihood then holds."""
+        return self.model if self.model is not None and self.density is self.model.density else None
 
     @property
     def dim(self) -> int:
@@ -151,7 +160,9 @@ class Problem:
         """SHA-256 of the arguments and of every array the model captures, 16 hexadecimal digits."""
         digest = hashlib.sha256()
         leaves = [a for a in jax.tree.leaves((self.args, self.kwargs)) if isinstance(a, np.ndarray)]
-        for array in [*leaves, *self.parts.split.constants]:
+        # sums of the data would differ between machines by rounding, and the data themselves are among the leaves
+        sums = self.declared is not None and self.declared.sufficient is not None
+        for array in [*leaves, *(self.parts.prior_draw if sums else self.parts.split).constants]:
             digest.update(str((array.shape, array.dtype)).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()[:16]

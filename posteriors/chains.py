@@ -33,8 +33,9 @@ class Chains:
     ``gradients`` counts the evaluations of the gradient so far.
     """
 
-    def __init__(self, density, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
-        self.density, self.data, self.chains, self.seed = density, density.split.constants, chains, seed
+    def __init__(self, density, kernel, chains, seed, mapping, cores, max_tree_depth, capacities, line) -> None:
+        self.density, self.kernel, self.chains, self.seed = density, kernel, chains, seed
+        self.data = (density.split.constants, kernel.constants)
         self.mapping, self.cores, self.line = mapping, cores, line
         self.max_tree_depth, self.capacities = max_tree_depth, capacities
         base = jax.random.PRNGKey(seed)
@@ -51,11 +52,10 @@ class Chains:
 
     def begin(self, grid: np.ndarray, points: Point) -> None:
         """Start on ``grid``: ``points`` has rows (chain, rung), or is one point for all."""
-        dim = self.density.dim
         one = np.ndim(points.nll) == 0
         tuning = jax.tree.map(
             lambda leaf: np.broadcast_to(np.asarray(leaf), (self.chains, grid.size, *np.shape(leaf))),
-            initial_tuning(dim),
+            initial_tuning(self.kernel.dim),
         )
         if one:
             points = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (self.chains, grid.size, *np.shape(leaf))), points)
@@ -74,7 +74,7 @@ class Chains:
     def _restart(self, tuning: Tuning) -> Tuning:
         """Keep every rung's step size and mass matrix, and forget how they were learnt."""
         pairs = zip(tuning.step_size, tuning.inverse_mass, strict=True)
-        fresh = [initial_tuning(self.density.dim, step_size, mass) for step_size, mass in pairs]
+        fresh = [initial_tuning(self.kernel.dim, step_size, mass) for step_size, mass in pairs]
         return jax.tree.map(lambda *leaves: np.stack(leaves), *fresh)
 
     def centre_on(self, points: np.ndarray) -> None:
@@ -103,7 +103,8 @@ class Chains:
         self.round += rounds
         done = min(sum(chunk.replica.shape[0] for chunk in chunks) for chunks in parts)
         joined = [jax.tree.map(lambda *rows: np.concatenate(rows)[:done], *chunks) for chunks in parts if chunks]
-        self.gradients += sum(int(record.steps.n_steps.sum()) + done for record in joined)  # one a round for the prior
+        each = 1 + self.kernel.overhead * (self.grid.size - 1)  # one a round for the prior
+        self.gradients += sum(int(record.steps.n_steps.sum()) + each * done for record in joined)
         if stop.is_set():
             raise Stopped(jax.tree.map(lambda *rows: np.stack(rows), *joined) if done else None)
         return jax.tree.map(lambda *rows: np.stack(rows), *joined)
@@ -111,7 +112,7 @@ class Chains:
     def _set(self, grid, points: Point, tuning: Tuning) -> None:
         self.grid = grid
         self.capacity = next(c for c in self.capacities if c >= grid.size)
-        self.program = exchange.program(self.density, self.capacity, self.mapping, self.max_tree_depth)
+        self.program = exchange.program(self.density, self.kernel, self.capacity, self.mapping, self.max_tree_depth)
         self.betas = np.concatenate([grid, np.full(self.capacity - grid.size, 1.0)])
         self.centre_on(np.zeros((grid.size, self.density.dim)))
         replica = np.broadcast_to(np.arange(grid.size), (self.chains, grid.size))

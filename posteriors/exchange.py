@@ -1,4 +1,4 @@
-"""Replica exchange: rounds of NUTS on every rung and swaps between neighbours, compiled once per model.
+"""Replica exchange: rounds of one kernel on every rung and swaps between neighbours, compiled once per model.
 
 The number of rungs, the inverse temperatures, the tuning, the plan and the data are all arguments: the
 pilot, the warm-up, the sampling, another ladder and another data set of the same shape run one program.
@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from singular.models.density import ROWS, Density, Traced, map_block
-from singular.posteriors.nuts import Array, Plan, Point, StepInfo, Tuning, adapt, evaluate, step
+from singular.posteriors.kernels import Kernel
+from singular.posteriors.nuts import Array, Plan, Point, StepInfo, Tuning, adapt, evaluate
 
 CHUNK = ROWS
 """Rounds in one call of the compiled program, at most."""
@@ -54,6 +55,7 @@ class Program:
     Attributes
     ----------
     advance : (constants, key, fresh, rungs, betas, centre, count, first_round, rounds, plan) -> (rungs, Record)
+        ``constants`` are the arrays of the density's split and of the kernel.
         Runs ``rounds`` (at most `CHUNK`) rounds of one chain, or of all chains where the mapping is ``vmap``.
         ``fresh`` holds a prior draw for each round, from `prior_draws`; ``centre`` a point for each rung.
     points : (constants, z) -> Point
@@ -70,12 +72,12 @@ class Program:
 _programs: OrderedDict[tuple, Program] = OrderedDict()
 
 
-def program(density: Density, capacity: int, mapping: str, max_tree_depth: int) -> Program:
-    """Return the program for a density, made once per structure: data are not part of it."""
+def program(density: Density, kernel: Kernel, capacity: int, mapping: str, max_tree_depth: int) -> Program:
+    """Return the program for a density and a kernel, made once per structure: data are not part of it."""
     split = density.split
-    key = (split.text, capacity, mapping, max_tree_depth)
+    key = (split.text, kernel.text, capacity, mapping, max_tree_depth)
     if key not in _programs:
-        _programs[key] = _build(split, mapping, max_tree_depth)
+        _programs[key] = _build(split, kernel, mapping, max_tree_depth)
         while len(_programs) > PROGRAMS_KEPT:
             _programs.popitem(last=False)
     _programs.move_to_end(key)
@@ -96,14 +98,15 @@ def _round_keys(key, first_round):
     return jax.vmap(partial(jax.random.fold_in, stream))(first_round + jnp.arange(CHUNK))
 
 
-def _build(split: Traced, mapping: str, max_tree_depth: int) -> Program:
+def _build(split: Traced, kernel: Kernel, mapping: str, max_tree_depth: int) -> Program:
     def points(constants, z):
         return jax.lax.map(partial(evaluate, partial(split.call, constants)), z)
 
     def advance(constants, key, fresh, rungs, betas, centre, count, first_round, rounds, plan):
         built.traces += 1
-        split_z = partial(split.call, constants)
-        one_round = partial(_round, split_z, mapping, max_tree_depth, betas, centre, count)
+        split_z = partial(split.call, constants[0])
+        move = partial(kernel.step, kernel.bound(constants[1]), split_z)
+        one_round = partial(_round, split_z, move, mapping, max_tree_depth, betas, centre, count)
 
         def body(rungs, inputs):
             index, fresh, plan = inputs
@@ -126,16 +129,16 @@ def _build(split: Traced, mapping: str, max_tree_depth: int) -> Program:
     return built
 
 
-def _round(split, mapping, max_tree_depth, betas, centre, count, key, fresh, rungs: Rungs, index, plan: Plan):
-    """One round: a fresh prior draw at β = 0, a NUTS step on every other rung, then the swaps."""
+def _round(split, move, mapping, max_tree_depth, betas, centre, count, key, fresh, rungs: Rungs, index, plan: Plan):
+    """One round: a fresh prior draw at β = 0, a step of the kernel on every other rung, then the swaps."""
     capacity = betas.shape[0]
     keys = jax.vmap(partial(jax.random.fold_in, key))(jnp.arange(capacity + 1))
     points = jax.tree.map(lambda rows, row: rows.at[0].set(row), rungs.points, evaluate(split, fresh))
 
     def lane(k, point, tuning):
         depth = jnp.where(k < count, plan.tree_depth, 0)
-        moved, info = step(split, keys[k], point, tuning, betas[k], depth, max_tree_depth)
-        return moved, adapt(tuning, moved.z, info.acceptance_rate - plan.target_acceptance, plan), info
+        moved, info, vector = move(keys[k], point, tuning, betas[k], depth, max_tree_depth)
+        return moved, adapt(tuning, vector, info.acceptance_rate - plan.target_acceptance, plan), info
 
     points, tuning, info = _over_rungs(lane, mapping, points, rungs.tuning, count)
     probability, accepted = _swaps(points.nll, betas, count, index, keys[capacity])

@@ -1,4 +1,4 @@
-"""The tempered ladder: replica-exchange NUTS from the prior to the posterior, for any problem."""
+"""The tempered ladder: replica exchange from the prior to the posterior, by NUTS or what a family has better."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from singular.errors import InputError, SamplingError, unknown_name
 from singular.models.problem import Problem
 from singular.posteriors import exchange, rungs
 from singular.posteriors.chains import Chains, Stopped
+from singular.posteriors.kernels import kernel_of
 from singular.posteriors.layout import to_tree
 from singular.posteriors.nuts import Point, sampling_plan, warmup_plan
 from singular.posteriors.precision import keep_compiled_programs, x64
@@ -40,6 +41,7 @@ def ladder(
     swap_acceptance: float = 0.6,
     target_acceptance: float = 0.9,
     max_tree_depth: int = 10,
+    kernel: str | None = None,
     init: Mapping[str, Any] | None = None,
     keep: Sequence[str] | None = None,
     mapping: str | None = None,
@@ -74,6 +76,10 @@ def ladder(
         divergences where optimal sets cross or the prior pinches.
     max_tree_depth : int
         NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
+    kernel : {"nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed"}, optional
+        How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from
+        there on what the model's family declares: moves that renew every site; else NUTS with a normal block integrated
+        out; else NUTS. ``nuts`` is the reference.
     init : mapping, optional
         Where every rung but the prior's starts: site name to value, on the sites' own supports. By default
         draws from the prior, chosen with probability ∝ exp(−β n L_n).
@@ -128,8 +134,10 @@ def ladder(
     started = time.perf_counter()
     with x64(), progress_line(progress) as line:
         density = problem.parts
-        first_program = exchange.program(density, CAPACITIES[0], mapping, max_tree_depth)
-        team = Chains(density, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
+        chosen = kernel_of(problem, kernel)
+        settings["kernel"] = chosen.name
+        first_program = exchange.program(density, chosen, CAPACITIES[0], mapping, max_tree_depth)
+        team = Chains(density, chosen, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
         start = _start(density, first_program, init, problem)
         prior = _prior(team, problem)
         if betas is None:

@@ -35,7 +35,8 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, comp
         "replica": record.replica,
     }
     stats["diverging"] = stats["diverging"].astype(bool)
-    attributes = {"sampler": "replica-exchange NUTS", "sampler_seed": seed, "complete": int(complete), **cost}
+    attributes = {"sampler": f"replica exchange, {settings['kernel']}", "kernel": settings["kernel"]}
+    attributes |= {"sampler_seed": seed, "complete": int(complete), **cost}
     return lay_out(problem, grid, points.z, stats, step_size, settings, attributes, keep)
 
 

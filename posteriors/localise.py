@@ -35,6 +35,8 @@ class LocalProblem(Problem):
     centre: tuple[float, ...] = ()
     gamma: float = 1.0
 
+    own_prior = False
+
     @cached_property
     def parts(self) -> Density:
         """The parts of the problem, with another prior on the same unconstrained space."""

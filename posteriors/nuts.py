@@ -122,28 +122,9 @@ def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, m
         log_prior, nll = split(z)
         return beta * nll - log_prior
 
-    def kinetic(inverse_mass, momentum):
-        return 0.5 * jnp.dot(inverse_mass * momentum, momentum)
-
-    momentum_key, tree_key = jax.random.split(key)
-    momentum = jax.random.normal(momentum_key, point.z.shape) / jnp.sqrt(tuning.inverse_mass)
-    start = IntegratorState(
-        point.z,
-        momentum,
-        beta * point.nll - point.log_prior,
-        beta * point.nll_gradient - point.log_prior_gradient,
-    )
-    _, update = velocity_verlet(potential, kinetic)
-    depths: Any = (tree_depth, max_tree_depth)
-    tree = build_tree(
-        update,
-        kinetic,
-        start,
-        tuning.inverse_mass,
-        tuning.step_size,
-        tree_key,
-        max_tree_depth=depths,
-    )
+    value = beta * point.nll - point.log_prior
+    gradient = beta * point.nll_gradient - point.log_prior_gradient
+    tree = trajectory(potential, key, point.z, value, gradient, tuning, tree_depth, max_tree_depth)
     log_prior, log_prior_gradient = jax.value_and_grad(lambda z: split(z)[0])(tree.z_proposal)
     moved = Point(
         tree.z_proposal,
@@ -152,15 +133,41 @@ def step(split: Callable, key, point: Point, tuning: Tuning, beta, tree_depth, m
         log_prior_gradient,
         (tree.z_proposal_grad + log_prior_gradient) / beta,
     )
+    return moved, told(tree)
+
+
+def trajectory(potential: Callable, key, z, value, gradient, tuning: Tuning, tree_depth, max_tree_depth: int):
+    """Return the tree of one NUTS step from ``z``, where the potential has this value and gradient."""
+
+    def kinetic(inverse_mass, momentum):
+        return 0.5 * jnp.dot(inverse_mass * momentum, momentum)
+
+    momentum_key, tree_key = jax.random.split(key)
+    momentum = jax.random.normal(momentum_key, z.shape) / jnp.sqrt(tuning.inverse_mass)
+    start = IntegratorState(z, momentum, value, gradient)
+    _, update = velocity_verlet(potential, kinetic)
+    depths: Any = (tree_depth, max_tree_depth)
+    return build_tree(
+        update,
+        kinetic,
+        start,
+        tuning.inverse_mass,
+        tuning.step_size,
+        tree_key,
+        max_tree_depth=depths,
+    )
+
+
+def told(tree) -> StepInfo:
+    """Return the record of a tree."""
     leaves = jnp.maximum(tree.num_proposals, 1)
-    info = StepInfo(
+    return StepInfo(
         tree.diverging,
         tree.num_proposals,
         tree.depth,
         tree.sum_accept_probs / leaves,
         tree.z_proposal_energy,
     )
-    return moved, info
 
 
 def adapt(tuning: Tuning, z, excess_acceptance, plan: Plan) -> Tuning:

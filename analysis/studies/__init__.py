@@ -17,6 +17,7 @@ QUESTIONS = MappingProxyType(
         "two-wells": "Equal loss, different λ: how fast does the flat well win, and what does a small loss buy back?",
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
+        "watanabe-2013": "What do WBIC, free energy and λ say of reduced-rank regression at its published size?",
         "sharpness": "λ̂, Hessian or volume: which flatness of a minimum tells its test loss, or how often it is found?",
         "superposition": "Six features in two dimensions: at what n do pentagons give way to hexagons?",
         "relu-phases": "As two ReLU units of the truth turn into one, when does one do the work of both?",

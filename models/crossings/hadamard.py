@@ -12,6 +12,8 @@ from singular.models.coefficients import hadamard as coefficient
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.scaling_move import unit_scalings
+from singular.models.structure import outer_weights, regression
 from singular.models.symmetries import factor_scaling, flips
 
 STEPS = (0.2, 0.25)
@@ -82,6 +84,9 @@ def hadamard_regression(products: int, nonzero: int) -> Model:
         optimum={"u": np.sqrt(np.abs(truth)), "v": np.sign(truth) * np.sqrt(np.abs(truth))},
         symmetries={"scaling between factors": factor_scaling("u", "v")},
         discrete_symmetries=flips({"u": -1, "v": -1}, products),
+        sufficient=regression(lambda w: (w["u"] * w["v"])[:, None]),
+        moves={"scaling between factors": unit_scalings("u", "v")},
+        block=outer_weights("v", lambda w, x: x * w["u"], linear=True),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route) if products <= 2 else None,
         population=Integral(nodes, population, route) if products <= 2 else None,

@@ -12,6 +12,7 @@ from singular.models.coefficients import sum_of_powers
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_noise
+from singular.models.structure import regression
 from singular.models.symmetries import free_where, is_at
 
 BORDER = 0.5
@@ -79,6 +80,7 @@ def line_and_dot() -> Model:
         optimum={"w1": np.array(0.0), "w2": np.array(0.0)},
         phases={"dot": lambda w: w["w1"] < BORDER, "line": lambda w: w["w1"] >= BORDER},
         symmetries={"along the line w1 = 1": free_where("w2", is_at("w1", 1.0))},
+        sufficient=regression(lambda w: jnp.reshape(slope_of(w["w1"], w["w2"]), (1, 1))),
         excess_loss=lambda w: 0.5 * slope_of(w["w1"], w["w2"]) ** 2,
         integral=Integral(nodes, log_likelihood, route="2-D panels", regions=regions),
         population=Integral(nodes, population, route="2-D panels", regions=regions),

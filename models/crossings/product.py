@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -17,6 +18,7 @@ from singular.models.crossings.crossing_phases import CROSSING, phases_of, regio
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.structure import regression
 from singular.models.symmetries import monomial_scaling
 
 
@@ -134,6 +136,9 @@ def monomial(exponents: Sequence[int]) -> Model:
         symmetries={"scaling between factors": monomial_scaling(dict(zip(sites, powers, strict=True)))}
         if len(powers) > 1
         else {},
+        sufficient=regression(
+            lambda w: jnp.reshape(math.prod(w[site] ** k for site, k in zip(sites, powers, strict=True)), (1, 1))
+        ),
         excess_loss=excess_loss,
         population=Integral(nodes, population, route=f"{len(rest)}-D panels"),
         description="y ~ N(" + " ".join(f"w{i + 1}^{k}" for i, k in enumerate(powers)) + " x, 1)",

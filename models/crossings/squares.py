@@ -12,6 +12,7 @@ from singular.models.coefficients import squares as coefficient
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_noise
+from singular.models.structure import regression
 from singular.models.symmetries import flips
 
 
@@ -81,6 +82,7 @@ def squares_regression(terms: int, nonzero: int) -> Model:
         singular=nonzero < terms,
         phases=phases,
         discrete_symmetries=flips({"u": -1}, terms),
+        sufficient=regression(lambda w: (w["u"] ** 2)[:, None]),
         excess_loss=lambda w: excess(w["u"]),
         integral=Integral(nodes, log_likelihood, f"{terms}-D panels", regions) if terms <= 2 else None,
         population=Integral(population_nodes, population, f"{terms}-D panels") if terms <= 2 else None,

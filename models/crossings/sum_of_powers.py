@@ -16,6 +16,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.closed_form import one_node
 from singular.models.integrals.collapse import log_noise
+from singular.models.structure import repeated
 
 
 @family
@@ -96,6 +97,7 @@ def sum_of_powers(exponents: Sequence[int]) -> Model:
         exact=exact,
         optimum={"w": np.zeros(len(powers))},
         singular=bool(len(rest)),
+        sufficient=repeated(lambda w: w["w"] ** powers),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route=route + (", the rest in closed form" if len(linear) else "")),
         population=Integral(nodes, population, route=route),

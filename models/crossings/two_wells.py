@@ -12,6 +12,7 @@ from singular.models.coefficients import normal_crossing
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_noise
+from singular.models.structure import repeated
 
 SHARP, FLAT, HEIGHT, SPREAD = -1.0, 3.0, 0.08, 2.0
 """Where the wells are, the factor of the cubic, and the prior's standard deviation."""
@@ -72,6 +73,7 @@ def two_wells() -> Model:
         ),
         optimum={"w": np.array(FLAT)},
         phases=PHASES,
+        sufficient=repeated(lambda w: mean_of(w["w"])),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
         population=Integral(nodes, population, route="1-D panels", regions=REGIONS),

@@ -16,6 +16,7 @@ from singular.models.coefficients import normal_crossing
 from singular.models.crossings.two_wells import FLAT, HEIGHT, PHASES, REGIONS, SHARP, SPREAD, SUMMIT, well_nodes
 from singular.models.draws import standard_normals
 from singular.models.integrals.collapse import log_noise
+from singular.models.structure import regression
 
 STEEPNESS = 10.0
 """Of the step between the wells: within 1e-5 of 0 at the sharp one and of 1 at the flat one, slopes too."""
@@ -94,6 +95,7 @@ def uneven_wells(advantage: float) -> Model:
         singular=not advantage,
         optimum={"w": np.array(SHARP if advantage else FLAT)},
         phases=PHASES,
+        sufficient=regression(lambda w: jnp.stack(slopes_of(w["w"]))[:, None]),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=REGIONS),
         population=Integral(nodes, population, route="1-D panels", regions=REGIONS),

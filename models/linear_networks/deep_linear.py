@@ -16,8 +16,10 @@ from singular.models.base import Data, Model, family
 from singular.models.coefficients import deep_linear as coefficient
 from singular.models.draws import standard_normals
 from singular.models.linear_networks.deep_population import three_layers_of_two
+from singular.models.linear_networks.layer_moves import layer_moves
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, true_matrix, truth_in_words
+from singular.models.structure import NormalBlock, matrix_of, regression
 from singular.models.symmetries import general_linear
 
 
@@ -76,6 +78,14 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
             product = jnp.matmul(w[site], product)
         return 0.5 * jnp.sum((product - truth) ** 2, axis=(-2, -1))
 
+    def design(w, x):
+        for site in sites[:-1]:
+            x = x @ w[site].T
+        return x
+
+    def weights(w):
+        return design(w, jnp.eye(sizes[0])) @ w[sites[-1]].T
+
     integral, population = integrals(sizes, truth)
     if population is None and rank == 0 and layers == 3 and sizes[:2] == [2, 2] and sizes[3] == 2:
         population = three_layers_of_two(sizes[2])
@@ -96,6 +106,9 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
             f"GL({width}) between {outer} and {inner}": general_linear(outer, inner)
             for inner, outer, width in zip(sites, sites[1:], sizes[1:], strict=False)
         },
+        sufficient=regression(weights),
+        block=NormalBlock(sites[-1], design, jnp.transpose, matrix_of("x"), matrix_of("y"), linear=True),
+        moves=layer_moves(sites, sizes),
         excess_loss=excess_loss,
         integral=integral,
         population=population,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -14,6 +15,7 @@ import numpyro.distributions as dist
 from singular.models.base import Data, Model, family
 from singular.models.coefficients import factor_analysis as coefficient
 from singular.models.draws import standard_normals
+from singular.models.structure import Move, Sufficient
 from singular.models.symmetries import communality, flips, rotation, swaps
 
 
@@ -83,12 +85,38 @@ def factor_analysis(observed: int, factors: int, true_factors: int) -> Model:
             "loading against noise, where a factor is on one variable alone": communality("loadings", "log_variances"),
         },
         discrete_symmetries={**swaps({"loadings": -1}, factors), **flips({"loadings": -1}, factors)},
+        sufficient=Sufficient(_products, _nll),
+        moves={"rotation of the factors": Move((), _rotated)} if factors > 1 else {},
         excess_loss=excess_loss,
         description=f"y ~ N(0, Λ Λᵀ + Ψ), Λ {observed} × {factors}, Ψ diagonal",
         prior="Λ_ij ~ N(0, 1), log Ψ_ii ~ N(0, 1)",
         truth=f"y ~ N(0, Λ Λᵀ + I) with {true_factors} factors" if true_factors else "y ~ N(0, I)",
         note=_note(factors, true_factors),
     )
+
+
+def _products(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return YᵀY and n, as arrays."""
+    y = np.asarray(data["y"], dtype=np.float64)
+    return y.T @ y, np.array([float(len(y))])
+
+
+def _nll(w: Any, sums: Any) -> Any:
+    """Return ½ (n log |2π Σ| + tr Σ⁻¹ YᵀY) by Woodbury's identity, M = I + Λᵀ Ψ⁻¹ Λ."""
+    products, n = (jnp.asarray(part) for part in sums)
+    scaled = w["loadings"] * jnp.exp(-0.5 * w["log_variances"])[:, None]
+    whitened = products * jnp.exp(-0.5 * (w["log_variances"][:, None] + w["log_variances"]))
+    root = jnp.linalg.cholesky(jnp.eye(scaled.shape[1]) + scaled.T @ scaled)
+    half = jax.scipy.linalg.solve_triangular(root, scaled.T, lower=True)
+    explained = jnp.sum((half @ whitened) * half)
+    log_determinant = jnp.sum(w["log_variances"]) + 2 * jnp.sum(jnp.log(jnp.diag(root)))
+    size = scaled.shape[0] * jnp.log(2 * jnp.pi)
+    return 0.5 * (jnp.sum(n) * (size + log_determinant) + jnp.trace(whitened) - explained)
+
+
+def _rotated(key: Any, w: Any, beta: Any, sums: Any) -> dict[str, Any]:
+    """Turn the factors by a uniform rotation, which neither likelihood nor prior sees."""
+    return {"loadings": w["loadings"] @ jax.random.orthogonal(key, w["loadings"].shape[1], dtype=w["loadings"].dtype)}
 
 
 def _largest(index: int, w: Any) -> Any:

@@ -140,7 +140,7 @@ def _pair(widths: list[int], truth: np.ndarray) -> tuple[Integral, Integral]:
 
     def nodes(data: Data, level: int) -> Nodes:
         x = data["x"]
-        smallest = 0.1 / math.sqrt(len(x) + 1.0)
+        smallest = 0.1 / math.sqrt(rules.observations(x) + 1.0)
         norm = scales.chi_product([2 * hidden], (STEP, COARSE_STEP)[-level], smallest)
         shape, log_shape = scales.shapes(hidden, (0.08, 0.1)[-level])
         directions, log_share = _directions(x, data["y"], level)

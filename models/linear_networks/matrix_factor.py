@@ -15,8 +15,10 @@ from singular.models.base import Data, Integral, LearningCoefficient, Model, fam
 from singular.models.coefficients import reduced_rank as coefficient
 from singular.models.draws import standard_normals
 from singular.models.integrals.collapse import log_noise
+from singular.models.linear_networks.layer_moves import layer_moves
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
+from singular.models.structure import LinearGaussian
 from singular.models.symmetries import flips, general_linear, swaps
 
 
@@ -72,6 +74,10 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
         optimum={"A": a, "B": b},
         symmetries={f"GL({factors}) between A and B": general_linear("A", "B")},
         discrete_symmetries={**swaps({"A": -1, "B": -2}, factors), **flips({"A": -1, "B": -2}, factors)},
+        sufficient=LinearGaussian(
+            lambda data: np.tile(np.eye(columns), (len(data["y"]), 1)), _columns, lambda w: jnp.matmul(w["A"], w["B"]).T
+        ),
+        moves=layer_moves(["B", "A"], [columns, factors, rows]),
         excess_loss=excess_loss,
         integral=None if integral is None else _of_copies(integral),
         population=population,
@@ -81,6 +87,11 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
         note="Factorisation of a matrix has the singularities of reduced-rank regression: the inputs were never the "
         "point. Seen n times, the matrix has λ log n of free energy, however n is arranged.",
     )
+
+
+def _columns(data: Any) -> np.ndarray:
+    """Return the columns of all copies as rows."""
+    return np.swapaxes(data["y"], 1, 2).reshape(-1, data["y"].shape[1])
 
 
 def _as_regression(data: Data) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.networks import hidden_layer
+from singular.models.structure import outer_weights
 from singular.models.symmetries import exchange, silent_scaling, swaps
 
 STEPS = (0.06, 0.085)
@@ -84,6 +85,7 @@ def exponential_network(hidden: int) -> Model:
             "exchange between units that share an inner weight": exchange("a", ["b"], "equal"),
         },
         discrete_symmetries=swaps({"a": -1, "b": -1}, hidden),
+        block=outer_weights("a", lambda w, x: jnp.expm1(x * w["b"])),
         excess_loss=hidden_layer.excess_loss(_feature, x, weights, truth),
         integral=Integral(
             nodes,

@@ -15,6 +15,8 @@ from singular.models.base import Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.collapse import log_noise
+from singular.models.scaling_move import unit_scalings
+from singular.models.structure import outer_weights
 from singular.models.symmetries import exchange, swaps, unit_scaling
 
 STEPS = (0.06, 0.09)
@@ -116,6 +118,8 @@ def relu_network(hidden: int, true_units: int = 0) -> Model:
             "exchange between units of one side": exchange("a", ["b"], "homogeneous"),
         },
         discrete_symmetries=swaps({"a": -1, "b": -1}, hidden),
+        moves={"scaling of units": unit_scalings("a", "b")},
+        block=outer_weights("a", lambda w, x: jnp.maximum(x * w["b"], 0.0)),
         excess_loss=excess_loss,
         integral=Integral(nodes, log_likelihood, route=route, regions=regions),
         population=Integral(nodes, population, route=route),

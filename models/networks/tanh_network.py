@@ -15,6 +15,7 @@ from singular.models.base import Bound, Data, Integral, Model, Nodes, family
 from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.networks import hidden_layer
+from singular.models.structure import outer_weights
 from singular.models.symmetries import exchange, flips, silent_scaling, swaps
 
 STEPS = {2: (0.07, 0.1), 3: (0.14, 0.19)}
@@ -106,6 +107,7 @@ def tanh_network(hidden: int, true_units: int = 0) -> Model:
             "exchange between units that share an inner weight": exchange("a", ["b"], "odd"),
         },
         discrete_symmetries={**swaps({"a": -1, "b": -1}, hidden), **flips({"a": -1, "b": -1}, hidden)},
+        block=outer_weights("a", lambda w, x: jnp.tanh(x * w["b"])),
         excess_loss=hidden_layer.excess_loss(_feature, x, weights, truth),
         integral=Integral(nodes, hidden_layer.log_likelihood(_feature), route=route, regions=regions)
         if small

@@ -42,9 +42,10 @@ def two_phase_relu(angle: float = 1.26) -> Model:
     1 to π/2. At θ = π/2 the two true units are one unit of twice the slope.
 
     The positive scaling of a unit, q_i and (w_i, b_i), changes nothing; the effective norm is |q_i| |w_i|, and 0
-    of a unit that is off on the whole square. Phases: ``degenerate`` (one effective norm is less than 0.5: for
-    θ above about 1.2 one unit does the work of both, below the edge of this phase fits better than a single unit) and ``non-degenerate``. For 0 < θ < π/2, λ = 7/2: what remains after the two scalings
-    are seven parameters whose derivatives are linearly independent. At π/2, λ ≤ 2: a unit that is off on
+    of a unit that is off on the whole square. Phases: ``degenerate`` (one effective norm is less than 0.5) and
+    ``non-degenerate``. For θ above about 1.2 a degenerate network is one where one unit does the work of both; below,
+    the edge of the phase fits better than any single unit. For 0 < θ < π/2, λ = 7/2: what remains after the two
+    scalings are seven parameters whose derivatives are linearly independent. At π/2, λ ≤ 2: a unit that is off on
     the whole square is off on an open set.
 
     Parameters

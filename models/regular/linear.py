@@ -12,6 +12,7 @@ from singular.models.coefficients import regular
 from singular.models.draws import standard_normals
 from singular.models.integrals.closed_form import log_gaussian_population, one_node
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.structure import regression
 
 
 @family
@@ -63,6 +64,7 @@ def linear_regression(p: int) -> Model:
         exact=exact,
         optimum={"w": truth},
         singular=False,
+        sufficient=regression(lambda w: w["w"][:, None]),
         excess_loss=excess_loss,
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),

@@ -13,6 +13,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals import rules
 from singular.models.integrals.closed_form import log_gaussian_population, one_node
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.structure import LinearGaussian, matrix_of, repeated
 
 APEX = 1.5
 """Second coordinate of the true mean above the parabola."""
@@ -60,6 +61,11 @@ def bent_truth() -> Model:
         ),
         optimum={"w": best},
         singular=False,
+        sufficient=LinearGaussian(
+            lambda data: np.stack([np.ones_like(data["x"]), data["x"]], axis=1),
+            matrix_of("y"),
+            lambda w: w["w"][:, None],
+        ),
         excess_loss=lambda w: 0.5 * jnp.sum((w["w"] - best) ** 2, axis=-1),
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),
@@ -119,6 +125,7 @@ def parabola() -> Model:
         optimum={"w": np.array(1.0)},
         singular=False,
         phases={"left": lambda w: w["w"] < 0, "right": lambda w: w["w"] >= 0},
+        sufficient=repeated(lambda w: jnp.stack([w["w"], w["w"] ** 2])),
         excess_loss=lambda w: excess(w["w"]),
         integral=Integral(nodes, log_likelihood, route="1-D panels", regions=regions),
         population=Integral(nodes, lambda points, t, data: -t * excess(points[:, 0]), "1-D panels", regions),

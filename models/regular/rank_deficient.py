@@ -14,6 +14,7 @@ from singular.models.coefficients import rank_deficient
 from singular.models.draws import standard_normals
 from singular.models.integrals.closed_form import log_gaussian_population, one_node
 from singular.models.integrals.collapse import log_gaussian_block, log_noise
+from singular.models.structure import regression
 from singular.models.symmetries import translation
 
 
@@ -71,6 +72,7 @@ def rank_deficient_regression(p: int, rank: int) -> Model:
         exact=exact,
         optimum={"w": truth},
         symmetries={"null space of the inputs": translation("w", null_space(mixing.T).T)},
+        sufficient=regression(lambda w: w["w"][:, None]),
         excess_loss=excess_loss,
         integral=Integral(one_node, log_likelihood, route="closed form"),
         population=Integral(one_node, population, route="closed form"),

@@ -1,0 +1,242 @@
+"""How a rung moves: NUTS, NUTS with a normal block integrated out, moves that a family declares, or these in turn.
+
+Every kernel keeps φ(w) exp(−β nL_n(w)) and leaves a whole point behind, so that swaps, virials and all that is read off
+the draws stay what they are. A name is one or more of `STAGES`, joined by +, made in this order in every round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from singular.errors import InputError
+from singular.models.base import Model
+from singular.models.density import Traced, hoist
+from singular.models.problem import Problem
+from singular.models.structure import block_rows, draw_block, log_collapsed
+from singular.posteriors import nuts
+from singular.posteriors.nuts import Point, StepInfo
+
+STAGES = ("moves", "nuts", "collapsed")
+FROM = 8
+"""Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One step of a rung.
+
+    Attributes
+    ----------
+    name : str
+    traced : tuple of Traced
+        The functions of the model it calls; their arrays are arguments of the compiled program.
+    dim : int
+        Length of the vector whose mass matrix is adapted.
+    overhead : int
+        Gradients in a step besides those of its leapfrog steps.
+    step : (functions, split, key, point, tuning, β, tree depth, most depth) -> (Point, StepInfo, vector)
+        ``functions`` are the traced ones with their arrays bound; the vector (dim,) is what warm-up learns from.
+    """
+
+    name: str
+    traced: tuple[Traced, ...]
+    dim: int
+    overhead: int
+    step: Callable[..., tuple[Point, StepInfo, Any]]
+
+    @property
+    def text(self) -> str:
+        """What tells programs apart, data left out."""
+        return "\n".join([self.name, *(part.text for part in self.traced)])
+
+    @property
+    def constants(self) -> tuple[tuple[np.ndarray, ...], ...]:
+        """The arrays of the traced functions."""
+        return tuple(part.constants for part in self.traced)
+
+    def bound(self, constants) -> list[Callable[..., Any]]:
+        """Return the traced functions with these arrays."""
+        return [partial(part.call, own) for part, own in zip(self.traced, constants, strict=True)]
+
+
+def automatic(problem: Problem) -> str:
+    """Return the kernel that a problem gets if none is named.
+
+    Below `FROM` parameters NUTS, which compiles fastest. From there on moves alone if those that the family declares
+    renew every site; else NUTS with the block integrated out if one is declared; else NUTS. Moves that renew some sites
+    go before.
+    """
+    model = _structure(problem)
+    if model is None or problem.dim < FROM:
+        return "nuts"
+    if renewed_by_moves(problem):
+        return "moves"
+    rest = "nuts" if model.block is None else "collapsed"
+    return f"moves+{rest}" if model.moves else rest
+
+
+def renewed_by_moves(problem: Problem) -> bool:
+    """Return whether the moves that hold for the problem renew every site, so that they can do without NUTS."""
+    model = _structure(problem)
+    return model is not None and set(problem.parts.sites.latent) <= {s for m in model.moves.values() for s in m.sites}
+
+
+def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
+    """Return a kernel by its name, the `automatic` one if None. Call inside a 64-bit scope.
+
+    Raises
+    ------
+    InputError
+        If the name is none, or the problem's family declares no moves or no block.
+    """
+    name = name or automatic(problem)
+    names = name.split("+")
+    if not set(names) <= set(STAGES) or len(set(names)) < len(names) or {"nuts", "collapsed"} <= set(names):
+        raise InputError(
+            f"kernel={name!r}: allowed are nuts, collapsed, moves, moves+nuts, moves+collapsed, or None for the best"
+        )
+    for stage, what in (("moves", "moves"), ("collapsed", "block")):
+        if stage in names and not getattr(_structure(problem), what, None):
+            raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
+    if name == "moves" and not renewed_by_moves(problem):
+        raise InputError(f"kernel='moves': those of {problem.name!r} do not renew every site; moves+nuts does")
+    stages = [{"nuts": _nuts, "moves": _moves, "collapsed": _collapsed}[stage](problem) for stage in names]
+    return stages[0] if len(stages) == 1 else _in_turn(name, stages)
+
+
+def _structure(problem: Problem) -> Model | None:
+    """Return the model whose block and moves hold for the problem: with its own likelihood and its own prior."""
+    return problem.declared if problem.own_prior else None
+
+
+def _nuts(problem: Problem) -> Kernel:
+    def step(functions, split, key, point, tuning, beta, depth, most):
+        moved, info = nuts.step(split, key, point, tuning, beta, depth, most)
+        return moved, info, moved.z
+
+    return Kernel("nuts", (), problem.dim, 0, step)
+
+
+def _moves(problem: Problem) -> Kernel:
+    """All moves of the family, in their order, and one evaluation of the point they lead to."""
+
+    def step(functions, split, key, point, tuning, beta, depth, most):
+        z = functions[0](key, point.z, beta)
+        moved = nuts.evaluate(split, jnp.where(jnp.isfinite(z).all(), z, point.z))
+        moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
+        none = jnp.zeros((), int)
+        info = StepInfo(jnp.zeros((), bool), none, none, jnp.ones(()), jnp.full((), jnp.nan))
+        return moved, info, jnp.zeros(1)
+
+    return Kernel("moves", (sweep_of(problem),), 1, 1, step)
+
+
+def sweep_of(problem: Problem) -> Traced:
+    """Return (key, z, β) -> z: all moves that the family declares, in their order."""
+    model, density = problem.declared, problem.parts
+    assert model is not None
+    summary = None if model.sufficient is None else model.sufficient.summarise(problem.kwargs)
+
+    def sweep(key, z, beta):
+        values = density.constrain(z)
+        values = {site: values[site] for site in density.sites.latent}
+        for number, move in enumerate(model.moves.values()):
+            values = {**values, **move.step(jax.random.fold_in(key, number), values, beta, summary)}
+        return density.invert(values)
+
+    return hoist(sweep, jax.random.PRNGKey(0), jnp.zeros(density.dim), jnp.ones(()))
+
+
+class Collapsed(NamedTuple):
+    """A problem whose block is integrated out.
+
+    Attributes
+    ----------
+    rest : (d − k,) int
+        Where the other sites are in the flat vector.
+    log_likelihood : (u, β) -> scalar
+        log ∫ φ(a) p(D | a, u)^β da, u the others, nats.
+    potential : (u, β) -> scalar
+        −log φ(u) less that, up to a constant.
+    restore : (key, u, β) -> z
+        The whole vector, the block drawn from its conditional.
+    """
+
+    rest: np.ndarray
+    log_likelihood: Traced
+    potential: Traced
+    restore: Traced
+
+
+def collapsed(problem: Problem) -> Collapsed:
+    """Return the parts of a problem with its block integrated out. Call inside a 64-bit scope."""
+    model, density = problem.declared, problem.parts
+    assert model is not None and model.block is not None
+    block, rows = model.block, block_rows(model.block, problem.kwargs)
+    sites = density.sites.latent
+    inside = np.concatenate([np.full(int(np.prod(sites[s], dtype=int)), s == block.site) for s in sorted(sites)])
+    rest = np.flatnonzero(~inside)
+
+    def filled(u):
+        return jnp.zeros(density.dim).at[rest].set(u)
+
+    def log_likelihood(u, beta):
+        return log_collapsed(block, rows, density.constrain(filled(u)), beta)
+
+    def potential(u, beta):
+        return -density.split(filled(u))[0] - log_likelihood(u, beta)
+
+    def restore(key, u, beta):
+        values = density.constrain(filled(u))
+        values = {site: values[site] for site in sites}
+        return density.invert({**values, block.site: draw_block(block, rows, key, values, beta)})
+
+    one, start, key = jnp.ones(()), jnp.zeros(rest.size), jax.random.PRNGKey(0)
+    return Collapsed(
+        rest, hoist(log_likelihood, start, one), hoist(potential, start, one), hoist(restore, key, start, one)
+    )
+
+
+def _collapsed(problem: Problem) -> Kernel:
+    """NUTS on the other sites, the block integrated out at the rung's β, then the block from its conditional.
+
+    A step of a partially collapsed Gibbs sampler: van Dyk & Park (2008), JASA 103, 790-796.
+    """
+    parts = collapsed(problem)
+    rest = parts.rest
+
+    def step(functions, split, key, point, tuning, beta, depth, most):
+        potential, restore = functions
+        tree_key, block_key = jax.random.split(key)
+        u = point.z[rest]
+        value, gradient = jax.value_and_grad(potential)(u, beta)
+        tree = nuts.trajectory(lambda v: potential(v, beta), tree_key, u, value, gradient, tuning, depth, most)
+        moved = nuts.evaluate(split, restore(block_key, tree.z_proposal, beta))
+        moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
+        return moved, nuts.told(tree), tree.z_proposal
+
+    return Kernel("collapsed", (parts.potential, parts.restore), int(rest.size), 2, step)
+
+
+def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
+    """The stages one after the other; what is adapted and recorded is the last one's."""
+    ends = np.cumsum([len(stage.traced) for stage in stages])
+
+    def step(functions, split, key, point, tuning, beta, depth, most):
+        keys = jax.random.split(key, len(stages))
+        parts = [functions[end - len(s.traced) : end] for s, end in zip(stages, ends, strict=True)]
+        info: Any = None
+        vector: Any = None
+        for stage, own, part in zip(stages, keys, parts, strict=True):
+            point, info, vector = stage.step(part, split, own, point, tuning, beta, depth, most)
+        return point, info, vector
+
+    traced = tuple(part for stage in stages for part in stage.traced)
+    return Kernel(name, traced, stages[-1].dim, sum(stage.overhead for stage in stages), step)
