@@ -1,5 +1,6 @@
 """Every way to get a tempered posterior, the exact oracles beside it, and the store."""
 
+from singular.posteriors.collapsed_smc import collapsed_smc
 from singular.posteriors.ensemble import ensemble_points
 from singular.posteriors.ladder import ladder, wbic_beta
 from singular.posteriors.langevin import langevin, sgld
@@ -24,6 +25,7 @@ __all__ = [
     "SequentialMonteCarlo",
     "StepSize",
     "WhitenedProblem",
+    "collapsed_smc",
     "ensemble_points",
     "ladder",
     "langevin",
