@@ -11,6 +11,7 @@ from singular.analysis.cross_validation import cross_validation, loo
 from singular.analysis.data_sets import OverDataSets, over_data_sets
 from singular.analysis.diagnostics import diagnostics, flags, round_trips
 from singular.analysis.effective_dimension import effective_dimension
+from singular.analysis.effective_temperature import EffectiveTemperature, effective_temperature
 from singular.analysis.estimate import Estimate, difference
 from singular.analysis.every_number import EveryNumber, every_number
 from singular.analysis.excess_coefficient import excess_coefficient, excess_coefficient_curve, excess_offset, nll_at
@@ -18,6 +19,7 @@ from singular.analysis.exported import Exported, export
 from singular.analysis.fisher import Information, fisher_information, hessian
 from singular.analysis.free_energy import free_energy, free_energy_curve
 from singular.analysis.generalisation import generalisation_loss
+from singular.analysis.gradient_noise import GradientNoise, gradient_noise, noise_along
 from singular.analysis.joint import covariance
 from singular.analysis.learning_coefficient import effective_learning_coefficient, learning_coefficient
 from singular.analysis.local_coefficient import local_learning_coefficient, localiser_pull
@@ -50,11 +52,13 @@ __all__ = [
     "AcrossDataSets",
     "Asymptotics",
     "Criterion",
+    "EffectiveTemperature",
     "Estimate",
     "EveryNumber",
     "ExactValue",
     "Exported",
     "Extrapolated",
+    "GradientNoise",
     "Growth",
     "Information",
     "NullSpace",
@@ -78,6 +82,7 @@ __all__ = [
     "difference",
     "effective_dimension",
     "effective_learning_coefficient",
+    "effective_temperature",
     "every_number",
     "evidence_increments",
     "evidence_slope",
@@ -93,6 +98,7 @@ __all__ = [
     "free_energy_smc",
     "functional_variance",
     "generalisation_loss",
+    "gradient_noise",
     "growth",
     "held_out_log_likelihood",
     "hessian",
@@ -106,6 +112,7 @@ __all__ = [
     "loo",
     "nested_coefficients",
     "nll_at",
+    "noise_along",
     "null_space",
     "occupancy",
     "over_data_sets",

@@ -147,3 +147,11 @@ FAR_EXTRAPOLATION = 0.5
 the step size is not seen to converge."""
 UNABLE = "unable to extrapolate"
 """What the flags begin with that say so."""
+
+# --- ensembles of gradient descent -----------------------------------------------------------------------------------
+
+ROUTES_DIFFER = 4.0
+"""Joint errors by which two routes to a temperature, two halves of the runs, or a loss and its second-order expansion
+must differ for a flag (chance 6e-5)."""
+INDEPENDENT_RUNS = 100
+"""Runs above which the spread of their means is the error, known to 1/√200 or 7 %, whatever the autocorrelations."""

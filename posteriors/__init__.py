@@ -1,5 +1,6 @@
 """Every way to get a tempered posterior, the exact oracles beside it, and the store."""
 
+from singular.posteriors.ensemble import ensemble_points
 from singular.posteriors.ladder import ladder, wbic_beta
 from singular.posteriors.langevin import langevin, sgld
 from singular.posteriors.langevin_exact import quadratic_sgld_coefficient, regression_sgld_coefficient
@@ -10,6 +11,7 @@ from singular.posteriors.localise import LocalProblem, localise
 from singular.posteriors.precision import x64
 from singular.posteriors.quadrature import Exact, population, quadrature
 from singular.posteriors.recognised import problem_behind, problem_of
+from singular.posteriors.sgd import sgd, sgd_settings
 from singular.posteriors.smc import SequentialMonteCarlo, smc
 from singular.posteriors.store import load, save
 from singular.posteriors.temper import temper
@@ -20,6 +22,7 @@ __all__ = [
     "LocalProblem",
     "SequentialMonteCarlo",
     "StepSize",
+    "ensemble_points",
     "ladder",
     "langevin",
     "langevin_step_size",
@@ -36,6 +39,8 @@ __all__ = [
     "regression_sgld_coefficient",
     "rung",
     "save",
+    "sgd",
+    "sgd_settings",
     "sgld",
     "smc",
     "temper",

@@ -66,16 +66,20 @@ def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None)
     posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
     sample_stats = xr.Dataset({k: (LEADING, v) for k, v in stats.items()}, coords=coords)
     sample_stats["step_size"] = (("chain", "beta"), step_size)
-    observed, constant = data_of(problem)
-    groups = {
-        "/posterior": posterior,
-        "/sample_stats": sample_stats,
-        "/observed_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in observed.items()}),
-        "/constant_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in constant.items()}),
-    }
+    groups = {"/posterior": posterior, "/sample_stats": sample_stats, **data_groups(problem)}
     if grid[0] == 0.0:
         groups["/prior"] = posterior.isel(beta=0, drop=True)
     tree = xr.DataTree.from_dict(groups)
+    about = attributes_of(problem, settings, attributes)
+    beta_wbic = [float(b) for b in grid if problem.n >= 3 and np.isclose(b, 1 / np.log(problem.n), rtol=1e-9)]
+    if beta_wbic:
+        about["wbic_beta"] = beta_wbic[0]
+    tree.attrs.update(about)
+    return tree
+
+
+def attributes_of(problem: Problem, settings, attributes) -> dict:
+    """Return the root attributes of a run: what was sampled, how and with which versions, and ``attributes``."""
     about = {
         "problem": problem.name,
         "n": problem.n,
@@ -85,13 +89,15 @@ def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None)
         "versions": json.dumps({**{p: version(p) for p in PACKAGES}, "python": platform.python_version()}),
         **attributes,
     }
-    beta_wbic = [float(b) for b in grid if problem.n >= 3 and np.isclose(b, 1 / np.log(problem.n), rtol=1e-9)]
-    if beta_wbic:
-        about["wbic_beta"] = beta_wbic[0]
-    if problem.seed is not None:
-        about["seed"] = problem.seed
-    tree.attrs.update(about)
-    return tree
+    return about if problem.seed is None else {**about, "seed": problem.seed}
+
+
+def data_groups(problem: Problem) -> dict[str, xr.Dataset]:
+    """Return the groups of a tree that hold the problem's data."""
+    return {
+        f"/{name}_data": xr.Dataset({k: (_dims(k, v, 0), v) for k, v in values.items()})
+        for name, values in zip(("observed", "constant"), data_of(problem), strict=True)
+    }
 
 
 def constrain(problem: Problem, z, keep=None) -> dict[str, np.ndarray]:
@@ -166,13 +172,13 @@ def data_of(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarr
     return observed, constant
 
 
-def unconstrain(problem: Problem, tree: xr.DataTree) -> np.ndarray:
-    """Return z for every draw of an ordinary posterior, rows (chain, draw)."""
+def unconstrain(problem: Problem, tree: xr.DataTree, leading: tuple[str, str] = LEADING[:2]) -> np.ndarray:
+    """Return z for every draw of an ordinary posterior, rows (chain, draw) or ``leading`` in their place."""
     posterior = tree["posterior"].to_dataset()
     missing = [name for name in problem.parts.sites.latent if name not in posterior]
     if missing:
         raise InputError(f"the ladder does not hold the sites {missing}; sample it without keep")
-    arrays = {n: posterior[n].transpose("chain", "draw", ...).to_numpy() for n in problem.parts.sites.latent}
+    arrays = {n: posterior[n].transpose(*leading, ...).to_numpy() for n in problem.parts.sites.latent}
     chains, draws = next(iter(arrays.values())).shape[:2]
     shapes = {name: a.shape[2:] for name, a in arrays.items()}
     rows = np.concatenate([a.reshape(chains * draws, -1) for a in arrays.values()], axis=1).astype(np.float64)
