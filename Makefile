@@ -77,7 +77,7 @@ study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writ
 	$(BIN)/python benchmarks/sgld_study.py
 
 studies: $(READY) ## every study of regions and geometry, page, picture and table each; writes docs/studies
-	for name in concentration two-wells rank-phases tanh-strata symmetry; do \
+	for name in concentration two-wells rank-phases tanh-strata symmetry free-energy-at-the-floor; do \
 	    $(BIN)/singular study $$name && cp out/$$name/$$name.md out/$$name/$$name.png out/$$name/$$name.csv docs/studies/ \
 	    || exit 1; done
 

@@ -17,6 +17,7 @@ QUESTIONS = MappingProxyType(
         "two-wells": "Equal loss, different λ: how fast does the flat well win, and what does a small loss buy back?",
         "rank-phases": "What rank has a posterior draw of a product of matrices, at every β and n?",
         "tanh-strata": "In which of its ways does a tanh network make zero?",
+        "free-energy-at-the-floor": "Does the time that SGD spends in each of two wells follow exp(−ΔF/T)?",
         "symmetry": "Is every null direction of the Fisher information a symmetry?",
     }
 )

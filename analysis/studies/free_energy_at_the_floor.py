@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 ISOTROPIC, OWN, MIXED = "isotropic", "minibatch", "mixed"
 N = 1000
-RUNS = 400
-TIME = 1000.0
+RUNS = 300
+TIME = 1500.0
 """Steps times η/(1 − μ): as long as gradient flow would be followed; the second half is counted."""
 RECORDS = 200
 CORES = (-0.5, 1.5)
