@@ -13,6 +13,8 @@ from singular.errors import InputError
 
 RESOLVED = 1e-4
 """Most that a share may move when every second node is left out."""
+CUTS = 65
+"""Places, evenly spread, up to which the masses are compared."""
 REACH = 7.0
 """Standard deviations of the added noise within which a jump is laid on the nodes."""
 EDGE = 1e-6
@@ -99,9 +101,8 @@ def diffusion_law(w: ArrayLike, slope: ArrayLike, variance: ArrayLike, step_size
     diffusion = 0.5 * number("step_size", step_size) * noise
     density = _without_current(nodes, drift, diffusion)
     coarse = _without_current(nodes[::2], drift[::2], diffusion[::2])
-    # on the edges that the cells of both have in common there is nothing to compare but the masses of pairs
-    cuts = 0.5 * (nodes[1::2][: len(coarse) - 1] + nodes[2::2][: len(coarse) - 1])
-    gap = max(abs(_share(nodes, density, high=c) - _share(nodes[::2], coarse, high=c)) for c in cuts[:: len(cuts) // 64 + 1])
+    cuts = np.linspace(nodes[0], nodes[-1], CUTS)
+    gap = max(abs(_share(nodes, density, high=c) - _share(nodes[::2], coarse, high=c)) for c in cuts)
     flags = [COARSE.format(gap)] if not gap < RESOLVED else []
     return OccupancyLaw(nodes, density, flags=(*flags, *_ends(nodes, density)))
 
@@ -148,11 +149,16 @@ def chain_law(w: ArrayLike, moved: ArrayLike, spread: float) -> OccupancyLaw:
     places = np.asarray(moved, dtype=np.float64)
     places = places[:, None] if places.ndim == 1 else places
     if places.ndim != 2 or len(places) != len(nodes) or not places.size or not np.isfinite(places).all():
-        raise InputError(f"moved has shape {np.shape(moved)}: allowed are finite numbers, (N,) or (N, K), N={len(nodes)}")
+        raise InputError(
+            f"moved has shape {np.shape(moved)}: allowed are finite numbers, (N,) or (N, K), N={len(nodes)}"
+        )
     jumps = _jumps(nodes, places, width)
     values, vectors = eigs(jumps.T, k=2, sigma=1 + NEAR, v0=np.ones(len(nodes)))
-    order = np.argsort(-np.abs(values))
+    order = np.argsort(-values.real)
     first, second = np.abs(values[order])
+    # a step that overshoots has a slow mode that changes sign, near −1
+    other = eigs(jumps.T, k=1, sigma=-1 - NEAR, v0=np.ones(len(nodes)), return_eigenvectors=False)
+    second = max(second, float(np.abs(other).max()))
     density = np.abs(vectors[:, order[0]].real)
     density /= density.sum() * spacing
     escape = max(0.0, 1 - float(first))

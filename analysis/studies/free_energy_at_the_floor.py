@@ -139,7 +139,7 @@ def _noise(kind: str, temperature: float, step_size: float, momentum: float) -> 
 
 
 def measure(tree: xr.DataTree) -> dict[str, float]:
-    """Return share of the flat well and its error, each start's share, crossings a run, and how many runs left."""
+    """Return share of the flat well and its error, each start's share, crossings a run, and the runs that left."""
     w = tree["posterior"]["w"].to_numpy()
     start, stays = w[:, 0] > SUMMIT, ~tree["sample_stats"]["diverged"].to_numpy()
     share = (w[:, w.shape[1] // 2 :] > SUMMIT).mean(axis=1)
@@ -152,25 +152,35 @@ def measure(tree: xr.DataTree) -> dict[str, float]:
         "from_sharp": float(means[0]),
         "from_flat": float(means[1]),
         "z_starts": float((means[1] - means[0]) / max(float(np.sqrt(np.sum(spread))), 2 / len(share))),
-        "crossings": float(np.mean([crossings(run) for run in w[stays]])) if stays.any() else np.nan,
+        **{name: float(x) for name, x in zip(("up", "down"), _mean_crossings(w[stays]), strict=True)},
         "diverged": int((~stays).sum()),
     }
 
 
-def crossings(w: np.ndarray) -> int:
-    """Return how often the records of one run passed from one core to the other."""
+def crossings(w: np.ndarray) -> tuple[int, int]:
+    """Return how often the records of one run passed from the sharp well's core to the flat one's, and back."""
     side = np.where(w > CORES[1], 1, np.where(w < CORES[0], -1, 0))
-    side = side[side != 0]
-    return int(np.count_nonzero(np.diff(side)))
+    turns = np.diff(side[side != 0])
+    return int((turns > 0).sum()), int((turns < 0).sum())
+
+
+def _mean_crossings(w: np.ndarray) -> np.ndarray:
+    return np.mean([crossings(run) for run in w], axis=0) if len(w) else np.full(2, np.nan)
 
 
 def flags(row: dict) -> list[str]:
     """Return why the share of one row may tell of something else than a stationary law."""
     found = []
-    if row["crossings"] == 0:
+    if row["up"] == row["down"] == 0:
         found.append("no run crossed: the share is that of the starts")
-    elif row["z_starts"] > WITHIN:
-        found.append(f"runs from the two wells differ by {row['z_starts']:.0f} errors: the share is between starts and law")
+    elif row["up"] == 0 or row["down"] == 0:
+        found.append(
+            f"runs crossed {'up' if row['up'] else 'down'} only: none came back, and a share of all has no spread"
+        )
+    if row["z_starts"] > WITHIN:
+        found.append(
+            f"runs from the two wells differ by {row['z_starts']:.0f} errors: the share is between starts and law"
+        )
     half = row["steps"] / 2
     if half < BURN_IN * row["relaxation"]:
         found.append(f"the half left out has {half / row['relaxation']:.1f} relaxations")

@@ -40,7 +40,12 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.minorticks_off()
         axes.set_ylim(-0.04, 1.04)
         axes.legend(fontsize=9, frameon=False, loc="lower right" if kind == "isotropic" else "center right")
-    finish(isotropic, "Isotropic noise, η = 0.05. Lines: Gibbs; hollow: flagged", "temperature T (nats)", "share of the flat well")
+    finish(
+        isotropic,
+        "Isotropic noise, η = 0.05. Lines: Gibbs; hollow: flagged",
+        "temperature T (nats)",
+        "share of the flat well",
+    )
     finish(own, "Own noise, B = 1, η = 2T. Full: Gibbs; broken: law of small steps", "nominal temperature T (nats)",
            "share of the flat well")  # fmt: skip
 
@@ -61,7 +66,12 @@ def draw(table: pd.DataFrame) -> Figure:
     span = np.array([-2.0, 0.5])
     odds.plot(span, span, color=BLACK, lw=1.2, label="log odds = −ΔF/T")
     odds.axhline(0, color=GREY, lw=0.8)
-    finish(odds, "All cells: log odds against −ΔF/T; hollow: flagged", "exact −ΔF/T = log odds of Gibbs", "log odds of the runs, flat over sharp")
+    finish(
+        odds,
+        "All cells: log odds against −ΔF/T; hollow: flagged",
+        "exact −ΔF/T = log odds of Gibbs",
+        "log odds of the runs, flat over sharp",
+    )
     odds.legend(fontsize=9, frameon=False, loc="upper left")
 
     for place, c in ((0, 0.0), (2, 0.1)):
@@ -76,7 +86,12 @@ def draw(table: pd.DataFrame) -> Figure:
         rows = plain[(plain["own"] > 0) & (plain["advantage"] == c) & np.isclose(plain["temperature"], 0.1)]
         _points(part, rows, "own", place, f"c = {c:g}")
     step.axhline(0, color=GREY, lw=0.8)
-    finish(step, "Isotropic, T = 0.1: departure from Gibbs. Lines: exact, of the chain", "step size η", "share of the flat well − Gibbs")
+    finish(
+        step,
+        "Isotropic, T = 0.1: departure from Gibbs. Lines: exact, of the chain",
+        "step size η",
+        "share of the flat well − Gibbs",
+    )
     step.legend(fontsize=9, frameon=False, loc="upper left")
     part.set_ylim(-0.04, 1.04)
     finish(part, "T = 0.1. Full: chain; broken: small steps; dotted: Gibbs", "part of the noise that is the model's own, η/(2T)",
