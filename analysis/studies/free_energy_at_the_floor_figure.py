@@ -94,7 +94,7 @@ def draw(table: pd.DataFrame) -> Figure:
     )
     step.legend(fontsize=9, frameon=False, loc="upper left")
     part.set_ylim(-0.04, 1.04)
-    finish(part, "T = 0.1. Full: chain; broken: small steps; dotted: Gibbs", "part of the noise that is the model's own, η/(2T)",
+    finish(part, "T = 0.1. Full: chain; broken: small steps; dotted: Gibbs", "part of the noise that is the model's own",
            "share of the flat well")  # fmt: skip
     part.legend(fontsize=9, frameon=False, loc="lower left")
     figure.suptitle("Two wells: isotropic noise follows the free energy, the model's own noise does not", fontsize=12)
@@ -127,5 +127,6 @@ def _points(axes, rows: pd.DataFrame, x: str, place: int, label: str) -> None:
         one = rows[(rows["flags"] != "") == flagged]
         axes.errorbar(
             one[x], one["value"], yerr=2 * one["mcse"], color=COLOURS[place], marker=MARKERS[place], ls="", ms=6,
-            capsize=3, mfc="white" if flagged else COLOURS[place], label=None if flagged and not rows.equals(one) else label,
+            capsize=3, mfc="white" if flagged else COLOURS[place],
+            label=None if flagged and len(one) < len(rows) else label,
         )  # fmt: skip

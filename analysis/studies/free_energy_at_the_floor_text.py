@@ -23,8 +23,8 @@ def text(table: pd.DataFrame) -> str:
     fine = isotropic[isotropic["step_size"] <= isotropic["step_size"].min() * 1.001]
     n, runs = int(cells["n"].iloc[0]), int(cells["runs"].iloc[0])
     paragraphs = [
-        "The claim: a learner goes where the free energy at its resolution is lowest, and at the floor of its noise the "
-        "resolution is the temperature T = ησ²/(2B(1 − μ)), in the place of 1/(nβ). Two wells, w = −1 (sharp, λ = 1/2) "
+        "The claim: a learner goes where the free energy at its resolution is lowest. At the floor of its noise the "
+        " resolution is the temperature T = ησ²/(2B(1 − μ)), for 1/(nβ). Two wells, w = −1 (sharp, λ = 1/2) "
         f"and w = 3 (flat, λ = 1/4), the sharp one better by c nats an observation; one data set of n = {n:,}; {runs} "
         "runs a row, half from the bottom of each well, the second half of the steps counted; weight decay T/4 is the "
         "prior. *Gibbs* is the tempered posterior's share by quadrature; *small steps* is the law p ∝ D⁻¹ exp(−∫U′/D) "
@@ -35,10 +35,10 @@ def text(table: pd.DataFrame) -> str:
         f"**What it needs: time.** {_time(fine)}",
         f"**What it needs: small steps.** {_steps(isotropic, table)}",
         _momentum(heavy),
-        f"**Where it fails: the model's own noise.** The gradient of one observation is its residual times the slope of "
-        "the fit, so that the noise vanishes at the bottom of the flat well and, at c = 0, on the summit. At equal "
-        f"nominal T = {mixed['temperature'].iloc[0]:g}, with a growing part of the noise the model's own: {_own(mixed)} "
-        f"{_held(mixed, 'chain')} {_held(mixed, 'small')} {_flagged(mixed)}",
+        "**Where it fails: the model's own noise.** The gradient of one observation is its residual times the slope "
+        "of the fit, so that the noise vanishes at the bottom of the flat well and, at c = 0, on the summit. At equal "
+        f"nominal T = {mixed['temperature'].iloc[0]:g}, with a growing part of the noise the model's own: "
+        f"{_own(mixed)} {_held(mixed, 'chain')} {_held(mixed, 'small')} {_flagged(mixed)}",
         f"**The model's own noise alone.** {_alone(own)}",
         f"**In short.** {_verdict(fine, mixed, own)}",
     ]
@@ -90,8 +90,8 @@ def _held(rows: pd.DataFrame, law: str) -> str:
     z = held[f"z_{law}"]
     off = held[z.abs() > WITHIN]
     told = (
-        f"{len(held) - len(off)} of {len(held)} unflagged rows are within {WITHIN:g} errors of {LAWS[law]} (largest |z| "
-        f"{z.abs().max():.1f}, root mean square {np.sqrt((z**2).mean()):.2f})"
+        f"{len(held) - len(off)} of {len(held)} unflagged rows are within {WITHIN:g} errors of {LAWS[law]} (largest "
+        f"|z| {z.abs().max():.1f}, root mean square {np.sqrt((z**2).mean()):.2f})"
     )
     return told + (f", not so {_each(off, lambda r: f'z = {r[f"z_{law}"]:+.1f}')}." if len(off) else ".")
 
@@ -129,7 +129,8 @@ def _time(fine: pd.DataFrame) -> str:
     )
     return (
         told
-        + f" The flagged runs tell of their start as well as of the law ({starts}): below some T a learner goes where it began."
+        + f" The flagged runs tell of their start as well as of the law ({starts}): below some T a learner goes where "
+        "it began."
     )
 
 
@@ -141,7 +142,8 @@ def _steps(isotropic: pd.DataFrame, table: pd.DataFrame) -> str:
     large = isotropic[isotropic["step_size"] > isotropic["step_size"].min() * 1.001]
     return (
         f"At T = {curve['temperature'].iloc[0]:g} and c = {curve['advantage'].iloc[0]:g} the exact law of the chain has "
-        f"the flat well's share off Gibbs by {', '.join(told)}. Of the runs at larger steps, {_held(large, 'chain')} "
+        f"the "
+        f"flat well's share off Gibbs by {', '.join(told)}. Of the runs at larger steps, {_held(large, 'chain')} "
         f"Held against Gibbs, {_held(large, 'gibbs')} {_flagged(large)}"
     )
 
@@ -149,15 +151,16 @@ def _steps(isotropic: pd.DataFrame, table: pd.DataFrame) -> str:
 def _momentum(heavy: pd.DataFrame) -> str:
     if heavy.empty:
         return ""
-    one = heavy.iloc[0]
     isotropic, own = (heavy[heavy["noise"] == kind] for kind in ("isotropic", "minibatch"))
 
     def tell(row):
-        return f"{row['value']:.3f} ± {row['mcse']:.3f}, Gibbs {row['gibbs']:.3f} (z = {row['z_gibbs']:+.1f}{', flagged' if row['flags'] else ''})"
+        flagged = ", flagged" if row["flags"] else ""
+        z = f"z = {row['z_gibbs']:+.1f}{flagged}"
+        return f"{row['value']:.3f} ± {row['mcse']:.3f}, Gibbs {row['gibbs']:.3f} ({z})"
 
     return (
-        f"**Momentum.** At μ = {one['momentum']:g} and equal T, isotropic noise: {_each(isotropic, tell)}; the model's own: "
-        f"{_each(own, tell)}."
+        f"**Momentum.** At μ = {heavy['momentum'].iloc[0]:g} and equal T, isotropic noise: {_each(isotropic, tell)}; the "
+        f"model's own: {_each(own, tell)}."
     )
 
 
@@ -177,19 +180,20 @@ def _own(mixed: pd.DataFrame) -> str:
 
 
 def _alone(own: pd.DataFrame) -> str:
-    each = _each(
-        own,
-        lambda r: (
-            f"{r['from_sharp']:.3f} of the time in the flat well from the sharp one and {r['from_flat']:.3f} from the flat one "
-            f"({r['up']:.2f} crossings up and {r['down']:.2f} down a run; Gibbs {r['gibbs']:.3f}, law of small steps {r['small']:.3f})"
-        ),
-    )
-    off = own["z_small"].abs() > WITHIN
+    def tell(row):
+        return (
+            f"{row['from_sharp']:.3f} of the time in the flat well from the sharp one, {row['from_flat']:.3f} from the "
+            f"flat one ({row['up']:.2f} crossings up and {row['down']:.2f} down a run; Gibbs {row['gibbs']:.3f}, small "
+            f"steps {row['small']:.3f})"
+        )
+
+    off = int((own["z_small"].abs() > WITHIN).sum())
     return (
-        "With variance 1 at B = 1 a nominal T needs η = 2T, so that noise which crosses comes with a step that is not small. "
-        f"{each}. At c = 0 the law of small steps has a gate on the summit, through which weight decay leads down and nothing "
-        f"leads up; {int(off.sum())} of {len(own)} rows are more than {WITHIN:g} errors from this law: runs that have not crossed, "
-        "or steps which overshoot from the steep side, where the noise is largest, and land beyond the gate."
+        "With variance 1 at B = 1 a nominal T needs η = 2T: noise which crosses comes with a step that is not small. "
+        f"{_each(own, tell)}. At c = 0 the law of small steps has a gate on the summit, through which weight decay leads "
+        f"down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from this law: runs that "
+        "have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land beyond "
+        "the gate."
     )
 
 
@@ -197,8 +201,8 @@ def _verdict(fine: pd.DataFrame, mixed: pd.DataFrame, own: pd.DataFrame) -> str:
     good, bad = _clean(fine), pd.concat([mixed, own])
     holds, fails = (good["z_gibbs"].abs() <= WITHIN).sum(), (bad["z_gibbs"].abs() > WITHIN).sum()
     return (
-        f"Under isotropic noise, with steps that are small for the curvature and runs longer than the time of crossing, the "
-        f"free energy at T decides ({int(holds)} of {len(good)} rows). Under the model's own noise it does not ({int(fails)} of "
-        f"{len(bad)} rows are more than {WITHIN:g} errors off): a learner stays where its noise vanishes, and what it prefers is "
-        "set by D(w) along the way as much as by the depth and the width of the wells."
+        "Under isotropic noise, with steps that are small for the curvature and runs longer than the time of crossing, "
+        f"the free energy at T decides ({int(holds)} of {len(good)} rows). Under the model's own noise it does not "
+        f"({int(fails)} of {len(bad)} rows are more than {WITHIN:g} errors off): a learner stays where its noise "
+        "vanishes, and what it prefers is set by D(w) along the way as much as by depth and width of the wells."
     )
