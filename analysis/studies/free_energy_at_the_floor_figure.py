@@ -56,13 +56,10 @@ def draw(table: pd.DataFrame) -> Figure:
         rows = cells[(cells["noise"] == kind)]
         value = rows["value"].clip(least, 1 - least)
         error = 2 * rows["mcse"] / (value * (1 - value))
-        for flagged in (False, True):
-            one = (rows["flags"] != "") == flagged
-            odds.errorbar(
-                logit(rows["gibbs"][one]), logit(value[one]), yerr=error[one].clip(upper=2.0), color=COLOURS[place],
-                marker=MARKERS[place], ls="", ms=6, capsize=2, mfc="white" if flagged else COLOURS[place],
-                label=None if flagged else name,
-            )  # fmt: skip
+        log_odds = pd.DataFrame(
+            {"gibbs": logit(rows["gibbs"]), "value": logit(value), "mcse": (error / 2).clip(upper=1.0)}
+        )
+        _points(odds, log_odds.assign(flags=rows["flags"]), "gibbs", place, name)
     span = np.array([-2.0, 0.5])
     odds.plot(span, span, color=BLACK, lw=1.2, label="log odds = −ΔF/T")
     odds.axhline(0, color=GREY, lw=0.8)
@@ -94,7 +91,7 @@ def draw(table: pd.DataFrame) -> Figure:
     )
     step.legend(fontsize=9, frameon=False, loc="upper left")
     part.set_ylim(-0.04, 1.04)
-    finish(part, "T = 0.1. Full: chain; broken: small steps; dotted: Gibbs", "part of the noise that is the model's own",
+    finish(part, "T = 0.1. Full: chain; broken: small steps; dotted: Gibbs", "the model's own part of the noise",
            "share of the flat well")  # fmt: skip
     part.legend(fontsize=9, frameon=False, loc="lower left")
     figure.suptitle("Two wells: isotropic noise follows the free energy, the model's own noise does not", fontsize=12)
@@ -123,10 +120,9 @@ def _wells(axes) -> None:
 
 
 def _points(axes, rows: pd.DataFrame, x: str, place: int, label: str) -> None:
+    style = {"color": COLOURS[place], "marker": MARKERS[place], "ls": "", "ms": 6}
+    axes.plot([], [], label=label, **style)
     for flagged in (False, True):
         one = rows[(rows["flags"] != "") == flagged]
-        axes.errorbar(
-            one[x], one["value"], yerr=2 * one["mcse"], color=COLOURS[place], marker=MARKERS[place], ls="", ms=6,
-            capsize=3, mfc="white" if flagged else COLOURS[place],
-            label=None if flagged and len(one) < len(rows) else label,
-        )  # fmt: skip
+        face = "white" if flagged else COLOURS[place]
+        axes.errorbar(one[x], one["value"], yerr=2 * one["mcse"], capsize=3, mfc=face, **style)

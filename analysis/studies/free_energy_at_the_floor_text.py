@@ -24,7 +24,7 @@ def text(table: pd.DataFrame) -> str:
     n, runs = int(cells["n"].iloc[0]), int(cells["runs"].iloc[0])
     paragraphs = [
         "The claim: a learner goes where the free energy at its resolution is lowest. At the floor of its noise the "
-        " resolution is the temperature T = ησ²/(2B(1 − μ)), for 1/(nβ). Two wells, w = −1 (sharp, λ = 1/2) "
+        "resolution is the temperature T = ησ²/(2B(1 − μ)), for 1/(nβ). Two wells, w = −1 (sharp, λ = 1/2) "
         f"and w = 3 (flat, λ = 1/4), the sharp one better by c nats an observation; one data set of n = {n:,}; {runs} "
         "runs a row, half from the bottom of each well, the second half of the steps counted; weight decay T/4 is the "
         "prior. *Gibbs* is the tempered posterior's share by quadrature; *small steps* is the law p ∝ D⁻¹ exp(−∫U′/D) "
@@ -141,8 +141,8 @@ def _steps(isotropic: pd.DataFrame, table: pd.DataFrame) -> str:
     told = [f"{row['chain'] - row['gibbs']:+.3f} at η = {row['step_size']:g}" for _, row in curve.iterrows()]
     large = isotropic[isotropic["step_size"] > isotropic["step_size"].min() * 1.001]
     return (
-        f"At T = {curve['temperature'].iloc[0]:g} and c = {curve['advantage'].iloc[0]:g} the exact law of the chain has "
-        f"the "
+        f"At T = {curve['temperature'].iloc[0]:g} and c = {curve['advantage'].iloc[0]:g} the exact law of the chain "
+        f"has the "
         f"flat well's share off Gibbs by {', '.join(told)}. Of the runs at larger steps, {_held(large, 'chain')} "
         f"Held against Gibbs, {_held(large, 'gibbs')} {_flagged(large)}"
     )
@@ -159,8 +159,8 @@ def _momentum(heavy: pd.DataFrame) -> str:
         return f"{row['value']:.3f} ± {row['mcse']:.3f}, Gibbs {row['gibbs']:.3f} ({z})"
 
     return (
-        f"**Momentum.** At μ = {heavy['momentum'].iloc[0]:g} and equal T, isotropic noise: {_each(isotropic, tell)}; the "
-        f"model's own: {_each(own, tell)}."
+        f"**Momentum.** At μ = {heavy['momentum'].iloc[0]:g} and equal T, isotropic noise: {_each(isotropic, tell)}; "
+        f"the model's own: {_each(own, tell)}."
     )
 
 
@@ -190,8 +190,8 @@ def _alone(own: pd.DataFrame) -> str:
     off = int((own["z_small"].abs() > WITHIN).sum())
     return (
         "With variance 1 at B = 1 a nominal T needs η = 2T: noise which crosses comes with a step that is not small. "
-        f"{_each(own, tell)}. At c = 0 the law of small steps has a gate on the summit, through which weight decay leads "
-        f"down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from this law: runs that "
+        f"{_each(own, tell)}. At c = 0 the law of small steps has a gate on the summit, through which weight decay "
+        f"leads down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from this law: runs that "
         "have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land beyond "
         "the gate."
     )
