@@ -29,8 +29,6 @@ def draw(table: pd.DataFrame) -> Figure:
             rows = plain[(plain["noise"] == kind) & (plain["advantage"] == c)]
             if kind == "isotropic":
                 rows = rows[rows["step_size"] == 0.05]
-            elif rows.empty:
-                continue
             axes.plot(line["temperature"], line["gibbs"], color=COLOURS[place], lw=1.6)
             if kind == "minibatch":
                 axes.plot(line["temperature"], line["small"], color=COLOURS[place], lw=1.6, ls="--")
@@ -71,7 +69,9 @@ def draw(table: pd.DataFrame) -> Figure:
     )
     odds.legend(fontsize=9, frameon=False, loc="upper left")
 
-    for place, c in ((0, 0.0), (2, 0.1)):
+    for place, c in enumerate(sorted(set(lines["advantage"]))):
+        if not ((lines["curve"] == "step") & (lines["advantage"] == c)).any():
+            continue
         line = lines[(lines["curve"] == "step") & (lines["advantage"] == c)].sort_values("step_size")
         step.plot(line["step_size"], line["chain"] - line["gibbs"], color=COLOURS[place], lw=1.6)
         rows = plain[(plain["noise"] == "isotropic") & (plain["advantage"] == c) & (plain["temperature"] == 0.1)]

@@ -17,7 +17,7 @@ def table():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study, "RUNS", 200)
         patch.setattr(study, "TIME", 150.0)
-        patch.setattr(study, "SPACING", 0.02)
+        patch.setattr(study, "SPACING", 0.01)
         patch.setattr(study, "CURVE", {"temperature": (0.05, 0.2), "step": (0.05, 0.2), "own": (0.1, 0.15)})
         cells = [
             (study.ISOTROPIC, 0.1, 0.3, 0.05, 0.0),
