@@ -142,8 +142,8 @@ def _steps(isotropic: pd.DataFrame, table: pd.DataFrame) -> str:
     large = isotropic[isotropic["step_size"] > isotropic["step_size"].min() * 1.001]
     return (
         f"At T = {curve['temperature'].iloc[0]:g} and c = {curve['advantage'].iloc[0]:g} the exact law of the chain "
-        f"has the flat well's share off Gibbs by {', '.join(told)}. Of the runs at larger steps, {_held(large, 'chain')} "
-        f"Held against Gibbs, {_held(large, 'gibbs')} {_flagged(large)}"
+        f"has the flat well's share off Gibbs by {', '.join(told)}. Of the runs at larger steps, "
+        f"{_held(large, 'chain')} Held against Gibbs, {_held(large, 'gibbs')} {_flagged(large)}"
     )
 
 
@@ -191,8 +191,8 @@ def _alone(own: pd.DataFrame) -> str:
         "With variance 1 at B = 1 a nominal T needs η = 2T: noise which crosses comes with a step that is not small. "
         f"{_each(own, tell)}. At c = 0 the law of small steps has a gate on the summit, through which weight decay "
         f"leads down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from this law: "
-        "runs that have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land beyond "
-        "the gate."
+        "runs that have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land "
+        "beyond the gate."
     )
 
 
