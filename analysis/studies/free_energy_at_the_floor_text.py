@@ -190,9 +190,9 @@ def _alone(own: pd.DataFrame) -> str:
     return (
         "With variance 1 at B = 1 a nominal T needs η = 2T: noise which crosses comes with a step that is not small. "
         f"{_each(own, tell)}. At c = 0 the law of small steps has a gate on the summit, through which weight decay "
-        f"leads down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from this law: "
-        "runs that have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land "
-        "beyond the gate."
+        f"leads down and nothing leads up; {off} of {len(own)} rows are more than {WITHIN:g} errors from it: runs that "
+        "have not crossed, or steps which overshoot from the steep side, where the noise is largest, and land beyond "
+        "the gate."
     )
 
 
