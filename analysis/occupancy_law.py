@@ -155,9 +155,9 @@ def chain_law(w: ArrayLike, moved: ArrayLike, spread: float) -> OccupancyLaw:
     jumps = _jumps(nodes, places, width)
     # of two steps at once, so that slow modes which change sign at each step, near −1, lie near 1 as well
     values, vectors = eigs((jumps @ jumps).T, k=2, sigma=1 + NEAR, v0=np.ones(len(nodes)))
-    order = np.argsort(-values.real)
+    order = np.argsort(-np.real(values))
     first, second = np.sqrt(np.abs(values[order]))
-    density = np.abs(vectors[:, order[0]].real)
+    density = np.abs(np.real(vectors[:, order[0]]))
     density /= density.sum() * spacing
     escape = max(0.0, 1 - float(first))
     flags = [LEAVES.format(escape)] if escape > EDGE else []

@@ -72,7 +72,7 @@ def _beside(value: float, z: float) -> str:
 
 
 def _clean(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["flags"] == ""]
+    return pd.DataFrame(rows[rows["flags"] == ""])
 
 
 def _about(row: pd.Series) -> str:
