@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logit
 
-from singular.analysis.figures import BLACK, GREY, finish, new_figure
+from singular.analysis.figures import BLACK, GREY, PURPLE, SKY, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw(table: pd.DataFrame) -> Figure:
         axes.set_xticks([0.03, 0.05, 0.1, 0.2, 0.3], ["0.03", "0.05", "0.1", "0.2", "0.3"])
         axes.minorticks_off()
         axes.set_ylim(-0.04, 1.04)
-        axes.legend(fontsize=9, frameon=False, loc="lower right" if kind == "isotropic" else "center right")
+        axes.legend(fontsize=9, frameon=False, loc="lower right", bbox_to_anchor=(1.0, 0.07))
     finish(
         isotropic,
         "Isotropic noise, η = 0.05. Lines: Gibbs; hollow: flagged",
@@ -57,9 +57,9 @@ def draw(table: pd.DataFrame) -> Figure:
         log_odds = pd.DataFrame(
             {"gibbs": logit(rows["gibbs"]), "value": logit(value), "mcse": (error / 2).clip(upper=1.0)}
         )
-        _points(odds, log_odds.assign(flags=rows["flags"]), "gibbs", place, name)
-    span = np.array([-2.0, 0.5])
-    odds.plot(span, span, color=BLACK, lw=1.2, label="log odds = −ΔF/T")
+        _points(odds, log_odds.assign(flags=rows["flags"]), "gibbs", place, name, (BLACK, PURPLE, SKY))
+    span = np.array([-3.5, 0.8])
+    odds.plot(span, span, color=GREY, lw=1.2, label="log odds = −ΔF/T")
     odds.axhline(0, color=GREY, lw=0.8)
     finish(
         odds,
@@ -119,10 +119,10 @@ def _wells(axes) -> None:
     finish(axes, "Excess loss, and variance of one observation's gradient", "w", "K (nats); variance/5 (nats²)")
 
 
-def _points(axes, rows: pd.DataFrame, x: str, place: int, label: str) -> None:
-    style = {"color": COLOURS[place], "marker": MARKERS[place], "ls": "", "ms": 6}
+def _points(axes, rows: pd.DataFrame, x: str, place: int, label: str, colours=COLOURS) -> None:
+    style = {"color": colours[place], "marker": MARKERS[place], "ls": "", "ms": 6}
     axes.plot([], [], label=label, **style)
     for flagged in (False, True):
         one = rows[(rows["flags"] != "") == flagged]
-        face = "white" if flagged else COLOURS[place]
+        face = "white" if flagged else colours[place]
         axes.errorbar(one[x], one["value"], yerr=2 * one["mcse"], capsize=3, mfc=face, **style)
