@@ -26,10 +26,10 @@ def text(table: pd.DataFrame) -> str:
         "The claim: a learner goes where the free energy at its resolution is lowest. At the floor of its noise the "
         "resolution is the temperature T = ησ²/(2B(1 − μ)), which takes the place of 1/(nβ). Two wells, w = −1 "
         f"(sharp, λ = 1/2) and w = 3 (flat, λ = 1/4), the sharp one better by c nats; one data set of n = {n:,}; "
-        f"{runs} runs a row, half from the bottom of each well, the second half of the steps counted; weight decay T/4 is the "
-        "prior. *Gibbs* is the tempered posterior's share by quadrature; *small steps* is the law p ∝ D⁻¹ exp(−∫U′/D) "
-        "of the noise the steps have, D = ½η·variance; *chain* is the exact law of the steps as they are made. Errors "
-        "are over runs, and no less than one run. z is the distance in errors.",
+        f"{runs} runs a row, half from the bottom of each well, the second half of the steps counted; weight "
+        "decay T/4 is the prior. *Gibbs* is the tempered posterior's share by quadrature; *small steps* is the law p ∝ "
+        "D⁻¹ exp(−∫U′/D) of the noise the steps have, D = ½η·variance; *chain* is the exact law "
+        "of the steps as they are made. Errors are over runs, and no less than one run. z is the distance in errors.",
         f"**Where it holds: isotropic noise and small steps.** At η = {fine['step_size'].min():g}, "
         f"{_held(fine, 'gibbs')} The step is not 0, and for it {_held(fine, 'chain')} {_signs(fine)} {_flagged(fine)}",
         f"**What it needs: time.** {_time(fine)}",
@@ -200,15 +200,18 @@ def _alone(own: pd.DataFrame) -> str:
 def _verdict(fine: pd.DataFrame, mixed: pd.DataFrame, own: pd.DataFrame) -> str:
     good, mixing = _clean(fine), _clean(mixed)
     holds, fails = (good["z_gibbs"].abs() <= WITHIN).sum(), (mixing["z_gibbs"].abs() > WITHIN).sum()
-    least = mixing["own"].min() if len(mixing) else np.nan
     up = int((mixing["z_gibbs"] > WITHIN).sum())
     back = int((own["down"] > 0).sum())
     held = "" if back else ": it holds whoever enters, for its noise vanishes at the bottom, and no share lasts"
+    told = "No row with a part of it the model's own is without a flag."
+    if len(mixing):
+        told = (
+            f"Where the model's own noise is a part of it, from {mixing['own'].min():.0%} on, it does not "
+            f"({int(fails)} of {len(mixing)} unflagged rows are more than {WITHIN:g} errors off, {up} towards the flat well): "
+            "the share is set by D(w) along the way as much as by depth and width of the wells."
+        )
     return (
         "Under isotropic noise, with steps that are small for the curvature and runs longer than the time of crossing, "
-        f"the free energy at T decides ({int(holds)} of {len(good)} unflagged rows). Where the model's own noise is a "
-        f"part of it, from {least:.0%} on, it does not ({int(fails)} of {len(mixing)} unflagged rows are more than "
-        f"{WITHIN:g} errors off, {up} of them towards the flat well): the share is set by D(w) along "
-        "the way as much as by depth and width of the wells. Under its own noise alone, runs came "
-        f"back from the flat well in {back} of {len(own)} rows{held}."
+        f"the free energy at T decides ({int(holds)} of {len(good)} unflagged rows). {told} Under its own noise alone, "
+        f"runs came back from the flat well in {back} of {len(own)} rows{held}."
     )
