@@ -207,7 +207,8 @@ def _verdict(fine: pd.DataFrame, mixed: pd.DataFrame, own: pd.DataFrame) -> str:
     if len(mixing):
         told = (
             f"Where the model's own noise is a part of it, from {mixing['own'].min():.0%} on, it does not "
-            f"({int(fails)} of {len(mixing)} unflagged rows are more than {WITHIN:g} errors off, {up} towards the flat well): "
+            f"({int(fails)} of {len(mixing)} unflagged rows are more than {WITHIN:g} errors off, "
+            f"{up} towards the flat well): "
             "the share is set by D(w) along the way as much as by depth and width of the wells."
         )
     return (
