@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from singular.analysis.fisher import point_of
 from singular.analysis.spectrum import Spectrum, spectrum_of_matrix
@@ -120,6 +121,44 @@ def gradient_noise(problem: Problem, parameters: Mapping[str, Any] | np.ndarray)
     return _noise_at(problem, point_of(problem, parameters)[None])[0]
 
 
+def observation_gradients(problem: Problem, points: ArrayLike) -> np.ndarray:
+    """Return the gradient of −log p(y_i | z) for each observation at each of some points, nats.
+
+    Parameters
+    ----------
+    problem : Problem
+    points : (m, d) float
+        Unconstrained.
+
+    Returns
+    -------
+    (m, n, d) float
+
+    Raises
+    ------
+    InputError
+        If the points have another shape or are not finite, or the likelihood is no product over n observations.
+
+    Examples
+    --------
+    >>> from singular import models
+    >>> problem = models.problem("linear-2", n=50)
+    >>> gradients = observation_gradients(problem, [problem.reference.z])
+    >>> gradients.shape, bool(np.abs(gradients.mean(axis=1)).max() < 1e-6)
+    ((1, 50, 2), True)
+    """
+    z = np.asarray(points, dtype=np.float64)
+    if z.ndim != 2 or z.shape[1] != problem.dim or not np.isfinite(z).all():
+        raise InputError(f"points has shape {z.shape}: allowed are finite numbers, (m, {problem.dim})")
+
+    def make(pointwise):
+        return lambda rows: jax.lax.map(jax.jacfwd(lambda v: -_logs(problem, pointwise(v))), rows)
+
+    with x64():
+        rows = jnp.asarray(z)
+        return np.asarray(compiled(f"observation gradients of {problem.n}", make, _pointwise(problem))(rows))
+
+
 def noise_along(
     ensemble: xr.DataTree, problem: Problem, runs: int = 8, steps: np.ndarray | list[int] | None = None
 ) -> pd.DataFrame:
@@ -179,23 +218,11 @@ def noise_along(
 
 def _noise_at(problem: Problem, points: np.ndarray) -> list[GradientNoise]:
     """Return the noise at each of the points, (m, d)."""
-    pointwise = problem.parts.pointwise
-    if pointwise is None:
-        raise InputError(f"problem={problem.name!r} sums over discrete sites: its observations have no gradients apart")
     n = problem.n
 
     def make(pointwise, split):
-        def logs(z):
-            sites = [value.reshape(value.shape[0], -1).sum(axis=1) for value in pointwise(z).values() if value.ndim]
-            if not sites or any(len(site) != n for site in sites):
-                raise InputError(
-                    f"problem={problem.name!r} has observed sites of lengths {[len(s) for s in sites]}: allowed are"
-                    f" such as have one row for each of n={n} observations"
-                )
-            return sum(sites)
-
         def one(z):
-            scores = jax.jacfwd(logs)(z)
+            scores = jax.jacfwd(lambda v: _logs(problem, pointwise(v)))(z)
             gradient = -scores.mean(axis=0)
             deviations = scores + gradient
             hessian = jax.hessian(lambda v: split(v)[1])(z) / n
@@ -203,11 +230,30 @@ def _noise_at(problem: Problem, points: np.ndarray) -> list[GradientNoise]:
 
         return lambda rows: jax.lax.map(one, rows)
 
+    pointwise = _pointwise(problem)
     if not len(points):
         return []
     with x64():
         parts = compiled(f"gradient noise of {n}", make, pointwise, problem.parts.split)(jnp.asarray(points))
     return [GradientNoise(*(np.asarray(part[i]) for part in parts)) for i in range(len(points))]
+
+
+def _pointwise(problem: Problem) -> Any:
+    pointwise = problem.parts.pointwise
+    if pointwise is None:
+        raise InputError(f"problem={problem.name!r} sums over discrete sites: its observations have no gradients apart")
+    return pointwise
+
+
+def _logs(problem: Problem, pointwise: Mapping[str, Any]) -> Any:
+    """Return log p(y_i | z) of each observation, (n,), from its observed sites."""
+    sites = [value.reshape(value.shape[0], -1).sum(axis=1) for value in pointwise.values() if value.ndim]
+    if not sites or any(len(site) != problem.n for site in sites):
+        raise InputError(
+            f"problem={problem.name!r} has observed sites of lengths {[len(s) for s in sites]}: allowed are"
+            f" such as have one row for each of n={problem.n} observations"
+        )
+    return sum(sites)
 
 
 def _ratio(above: Any, below: Any) -> float:
