@@ -24,6 +24,7 @@ from singular.analysis.early_stopping import (
 from singular.analysis.gradient_descent_law import DescentLaw, gradient_descent, gradient_flow
 from singular.analysis.law_inputs import batch_factor
 from singular.analysis.minibatch_law import minibatch_largest_step, minibatch_regression
+from singular.analysis.occupancy_law import OccupancyLaw, chain_law, diffusion_law
 from singular.analysis.reshuffled_law import reshuffled_sgd
 from singular.analysis.resolution_axis import Axis, axis
 from singular.analysis.sgd_law import (
@@ -51,6 +52,7 @@ __all__ = [
     "DescentLaw",
     "FlowLoss",
     "Gaussian",
+    "OccupancyLaw",
     "SGDLaw",
     "SquareModelLaw",
     "Start",
@@ -60,6 +62,8 @@ __all__ = [
     "balance_after",
     "balance_rate",
     "batch_factor",
+    "chain_law",
+    "diffusion_law",
     "flow_shares",
     "gradient_descent",
     "gradient_flow",
