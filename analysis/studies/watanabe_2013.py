@@ -164,11 +164,13 @@ def text(table: pd.DataFrame) -> str:
     sets = own["seed"].nunique()
     inside = both["z"].abs() <= WITHIN
     picked = {quantity: int((_smallest(own, quantity) == RANK).sum()) for quantity in (F, WBIC)}
+    trips = own["flags"].str.contains("round trip")
     offs = []
     for row in theory().to_dict("records"):
         part = own[(own["hidden"] == row["hidden"]) & (own["quantity"] == VARIANCE)]["value"]
         error = part.std(ddof=1) / math.sqrt(len(part))
         offs.append(f"{part.mean() - row['λ']:+.2f} ± {error:.2f} (H = {row['hidden']:.0f})")
+    gaps = ", ".join(f"{gap:.1f} ± {error:.1f} (H = {hidden})" for hidden, gap, error in _offsets(own))
     paragraphs = [
         f"y = B A x + noise with {SIZE} inputs and outputs, true rank {RANK}, n = {N}; inputs of standard deviation "
         f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. "
@@ -183,14 +185,25 @@ def text(table: pd.DataFrame) -> str:
         f"errors (root mean square z {np.sqrt((both['z'] ** 2).mean()):.2f}, largest {both['z'].abs().max():.1f}).",
         f"**Model choice.** The true rank {RANK} has the smallest WBIC on {picked[WBIC]} and the smallest F_n on "
         f"{picked[F]} of {sets} data sets.",
+        f"**WBIC is not F_n.** It lies below F_n by {gaps} nats. The two agree in λ log n; the rest is of order one in "
+        f"n and grows with the logarithm of the prior's width, {PRIOR:g} here. It is not the same for every H.",
         "**λ.** In the table stand means over data sets ± their standard errors, at β = 1/log n. Both forms tend to λ "
         f"as n grows; at n = {N} they are what they are. Variance form less λ: "
         + ", ".join(offs)
         + ". Below the true rank "
         "the loss has a bias, and λ is that of the best matrix of rank H.",
-        f"{int((own['flags'] != '').sum())} of {len(own)} numbers carry a flag.",
+        f"{int((own['flags'] != '').sum())} of {len(own)} numbers carry a flag; on {int(trips.sum())} it says that no "
+        "replica went from the prior to the top and back, for which these ladders are too long and their runs too short: "
+        "each rung mixes by its own moves.",
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(shown(table))
+
+
+def _offsets(own: pd.DataFrame) -> list[tuple[int, float, float]]:
+    """Return H, the mean of F_n less WBIC over data sets, and its standard error."""
+    wide = own.pivot(index=["hidden", "seed"], columns="quantity", values="value")
+    gaps = (wide[F] - wide[WBIC]).groupby("hidden")
+    return [(int(hidden), float(part.mean()), float(part.std(ddof=1) / math.sqrt(len(part)))) for hidden, part in gaps]
 
 
 def _smallest(own: pd.DataFrame, quantity: str) -> pd.Series:
