@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from singular.errors import InputError
+from singular.models.structure import triangular_factor
 
 if TYPE_CHECKING:
     from singular.models.problem import Problem
@@ -42,7 +43,7 @@ def equivalent_rows(problem: Problem) -> Problem:
     both = np.concatenate([x.reshape(len(x), -1), y.reshape(len(y), -1)], axis=1)
     if len(both) < both.shape[1]:
         raise InputError(f"problem={problem.name!r} has {len(both)} rows: allowed are at least {both.shape[1]}")
-    factor = np.linalg.qr(both, mode="r")
+    factor = triangular_factor(both)
     columns = x.reshape(len(x), -1).shape[1]
     small = {"x": factor[:, :columns], "y": factor[:, columns:]}
     kwargs = {name: v[:, 0] if problem.kwargs[name].ndim == 1 else v for name, v in small.items()}
