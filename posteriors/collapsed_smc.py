@@ -32,7 +32,7 @@ def collapsed_smc(
     problem: Problem,
     betas: Sequence[float] = (1.0,),
     particles: int = 512,
-    replicates: int = 8,
+    replicates: int = 16,
     sweeps: int = 2,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -47,7 +47,8 @@ def collapsed_smc(
     betas : sequence of float
         Where to tell the answer, each in (0, 1].
     particles, replicates, sweeps : int
-        Particles of a replicate, independent replicates (at least 2), and sweeps of all moves after each step.
+        Particles of a replicate, independent replicates (at least 2; the error of k of them is itself uncertain by a
+        share of 1/√(2k)), and sweeps of all moves after each step.
     seed : int
 
     Returns

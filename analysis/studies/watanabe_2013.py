@@ -193,8 +193,8 @@ def text(table: pd.DataFrame) -> str:
         + ". Below the true rank "
         "the loss has a bias, and λ is that of the best matrix of rank H.",
         f"{int((own['flags'] != '').sum())} of {len(own)} numbers carry a flag; on {int(trips.sum())} it says that no "
-        "replica went from the prior to the top and back, for which these ladders are too long and their runs too short: "
-        "each rung mixes by its own moves.",
+        "replica went from the prior to the top and back, for which these ladders are too long and their runs too "
+        "short: each rung mixes by its own moves.",
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(shown(table))
 

@@ -90,7 +90,8 @@ def test_kernels_that_are_none_are_refused(name, kernel, says):
 
 def test_collapsed_smc_gives_the_exact_answers():
     problem = models.problem("reduced-rank-2-2-1-1", n=60, seed=3)
-    found = collapsed_smc(problem, [0.25, 1.0], particles=256, replicates=6).set_index("beta")
+    # 32, for the error of few replicates is itself uncertain: with 6 of them |z| > 4 once in a hundred times
+    found = collapsed_smc(problem, [0.25, 1.0], particles=128, replicates=32).set_index("beta")
     exact = posteriors.quadrature(problem, [0.25, 1.0])
     for beta in (0.25, 1.0):
         row, known = found.loc[beta], exact.at(beta)
