@@ -47,11 +47,11 @@ def ladder(
     mapping: str | None = None,
     cores: int | None = None,
 ) -> xr.DataTree:
-    """Sample p_β(w) ∝ φ(w) exp(−β n L_n(w)) at every β of a ladder from 0 to 1, by replica-exchange NUTS.
+    """Sample p_β(w) ∝ φ(w) exp(−β n L_n(w)) at every β of a ladder from 0 to 1, by replica exchange.
 
-    Each chain is one whole ladder. A round is an exact draw from the prior at β = 0, a NUTS step on every
-    other rung, and a swap attempt between neighbours, even pairs and odd pairs in turn (Syed et al. 2022,
-    JRSS B 84, 321-350). Fresh prior draws keep climbing the ladder, so that every rung mixes between modes.
+    Each chain is one whole ladder. A round is an exact draw from the prior at β = 0, a step of NUTS (or of another
+    ``kernel``) on every other rung, and a swap attempt between neighbours, even pairs and odd pairs in turn (Syed et
+    al. 2022, JRSS B 84, 321-350). Fresh prior draws keep climbing the ladder, so that every rung mixes between modes.
     Arithmetic is 64 bit inside the call.
 
     Parameters

@@ -34,6 +34,7 @@ def test_free_energy_and_mean_nll_are_the_exact_ones(name, kernel):
     problem = models.problem(name, n=60, seed=2)
     tree = posteriors.ladder(problem, kernel=kernel, seed=4, **SHORT)
     assert json.loads(tree.attrs["settings"])["kernel"] == tree.attrs["kernel"] == kernel
+    assert np.isnan(tree["sample_stats"]["step_size"].isel(beta=-1)).all() == (kernel == "moves")
     beta = tree.attrs["wbic_beta"]
     exact = posteriors.quadrature(problem, [beta, 1.0])
     assert held(free_energy(tree), exact.at(1.0)["free_energy"])
