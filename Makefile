@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env lock study test test-long quick lint bench catalogue clean
+.PHONY: help env lock study test quick lint bench catalogue clean
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
@@ -40,14 +40,11 @@ lint: $(READY) ## style, types and the one-way imports
 	$(BIN)/lint-imports
 	$(BIN)/basedpyright --level error
 
-test: lint ## style, types, imports, and every test but the longest
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not long"
-
-test-long: $(READY) ## the longest tests: the same checks on more models, and studies as a whole
-	$(BIN)/pytest -q -n auto --dist worksteal -m long
+test: lint ## everything: style, types, imports, every test
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 quick: $(READY) ## the tests that take no more than a few seconds each
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow and not long"
+	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
 
 validate: $(READY) ## coverage of every estimator's intervals, 400 ladders; writes docs/validation/COVERAGE.md
 	$(BIN)/python benchmarks/validate.py

@@ -24,7 +24,7 @@ WITH_REGIONS = [name for name, regions in exactly_known().items() if regions]
 
 
 def names(*slow):
-    return [pytest.param(n, marks=[pytest.mark.long] if n in slow else []) for n in exactly_known()]
+    return [pytest.param(n, marks=[pytest.mark.slow] if n in slow else []) for n in exactly_known()]
 
 
 @pytest.mark.parametrize("name", names(*NESTED))

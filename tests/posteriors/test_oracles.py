@@ -54,7 +54,7 @@ def prior_draws(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.long] if catalogue.MODELS[name].dim == 3 else []) for name in SMALL]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if catalogue.MODELS[name].dim == 3 else []) for name in SMALL]
 )
 def test_small_models_against_adaptive_cubature(name):
     """Every β in one pass over the same points."""

@@ -129,7 +129,7 @@ def test_the_product_of_best_stop_and_best_temperature():
     assert mean == pytest.approx(1.0) and error == pytest.approx(np.log(4) / np.sqrt(2) / np.sqrt(2))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tmp_path, monkeypatch):
     for name, value in {"RUNS": 40, "TANGENT_RUNS": 3, "TANGENT_RECORDS": 6, "RECORDS": 20, "RUNGS": 6}.items():
         monkeypatch.setattr(risk, name, value)

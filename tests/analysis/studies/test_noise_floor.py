@@ -131,7 +131,7 @@ def test_flags_of_a_mean_over_runs():
     assert np.isnan(mean_over_runs(still[:1]).mcse)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(noise_floor, "TEMPERATURES", (0.02, 0.2))
     monkeypatch.setattr(noise_floor, "SETTINGS", ((8, 0.0), (8, 0.9)))

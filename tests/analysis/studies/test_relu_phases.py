@@ -227,7 +227,7 @@ def test_ladder_agrees_with_exact_draws():
     }
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_study_at_tiny_settings(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "ANGLES", (0.8, 1.1, 1.3, 1.4))
     monkeypatch.setattr(study, "SIZES", {100: 1, 1_000: 0})

@@ -30,7 +30,7 @@ def test_the_page_follows_the_table():
     assert "on 2 of 2 stops of the singular model" in moved and "product 0.10 to 0.10" in moved
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "N", 20)
     monkeypatch.setattr(study, "TEMPERATURES", (0.1, 1.0))
