@@ -1,7 +1,7 @@
 """How a rung moves: NUTS, NUTS with a normal block integrated out, moves that a family declares, or these in turn.
 
 Every kernel keeps φ(w) exp(−β nL_n(w)) and leaves a whole point behind, so that swaps, virials and all that is read off
-the draws stay what they are. A name is one or more of `STAGES`, joined by +, made in this order in every round.
+the draws stay what they are. A name of two kernels, joined by +, is the first and then the second in every round.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from singular.models.structure import block_rows, draw_block, log_collapsed
 from singular.posteriors import nuts
 from singular.posteriors.nuts import Point, StepInfo
 
-STAGES = ("moves", "nuts", "collapsed")
+NAMES = ("nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed")
 FROM = 8
 """Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
 
@@ -98,10 +98,8 @@ def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
     """
     name = name or automatic(problem)
     names = name.split("+")
-    if not set(names) <= set(STAGES) or len(set(names)) < len(names) or {"nuts", "collapsed"} <= set(names):
-        raise InputError(
-            f"kernel={name!r}: allowed are nuts, collapsed, moves, moves+nuts, moves+collapsed, or None for the best"
-        )
+    if name not in NAMES:
+        raise InputError(f"kernel={name!r}: allowed are {', '.join(NAMES)}, or None for the best")
     for stage, what in (("moves", "moves"), ("collapsed", "block")):
         if stage in names and not getattr(_structure(problem), what, None):
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
@@ -129,10 +127,11 @@ def _moves(problem: Problem) -> Kernel:
 
     def step(functions, split, key, point, tuning, beta, depth, most):
         z = functions[0](key, point.z, beta)
-        moved = nuts.evaluate(split, jnp.where(jnp.isfinite(z).all(), z, point.z))
+        finite = jnp.isfinite(z).all()
+        moved = nuts.evaluate(split, jnp.where(finite, z, point.z))
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         none = jnp.zeros((), int)
-        info = StepInfo(jnp.zeros((), bool), none, none, jnp.ones(()), jnp.full((), jnp.nan))
+        info = StepInfo(~finite, none, none, jnp.ones(()), jnp.full((), jnp.nan))
         return moved, info, jnp.zeros(1)
 
     return Kernel("moves", (sweep_of(problem),), 1, 1, step)

@@ -49,8 +49,7 @@ def test_shares_of_regions_are_the_exact_ones():
     assert held(share, exact["phase:A=0"])
 
 
-def test_a_kernel_left_out_is_noticed(monkeypatch):
-    """The block drawn at the wrong temperature: a deliberate mistake must show."""
+def test_a_block_drawn_at_another_temperature_is_noticed(monkeypatch):
     right = kernels.draw_block
     monkeypatch.setattr(
         kernels, "draw_block", lambda b, rows, key, others, beta: right(b, rows, key, others, 0.5 * beta)
@@ -82,6 +81,7 @@ def test_another_prior_has_no_block_and_no_moves():
     [
         ("tanh-2", "hmc", "allowed are nuts"), ("tanh-2", "moves", "declares no moves"),
         ("factor-analysis-4-2-1", "moves", "do not renew every site"), ("tanh-2", "nuts+collapsed", "allowed are nuts"),
+        ("reduced-rank-2-2-1-1", "nuts+moves", "allowed are nuts"),
     ],
 )  # fmt: skip
 def test_kernels_that_are_none_are_refused(name, kernel, says):
