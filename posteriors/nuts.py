@@ -85,7 +85,7 @@ def evaluate(split: Callable, z: jax.Array) -> Point:
 
 
 def initial_tuning(dim: int, step_size: Any = FIRST_STEP_SIZE, inverse_mass=None, dense: bool = False) -> Tuning:
-    """Return a tuning that starts at ``step_size`` and ``inverse_mass`` (ones if None; its shape says if it is dense)."""
+    """Return a tuning that starts at ``step_size`` and ``inverse_mass`` (ones if None; the shape says if dense)."""
     unit = jnp.eye(dim) if dense else jnp.ones(dim)
     scale = unit if inverse_mass is None else jnp.asarray(inverse_mass)
     step_size = jnp.asarray(step_size, dtype=float)
@@ -235,7 +235,7 @@ def inverse_mass_of(positions, gradients=None) -> Array:
         return _welford_final(positions, regularize=True)[0]
     count, size = positions[2], positions[1].shape[0]
     variances = jnp.diag(positions[1]) / (count - 1)
-    diagonal = _welford_final((positions[0], jnp.diag(positions[1]), count), regularize=True)[0]
+    diagonal: Any = _welford_final((positions[0], jnp.diag(positions[1]), count), regularize=True)[0]
     scale = jnp.sqrt(jnp.where(variances > 0, variances, 1.0))
     few = 5 / (count + 5)
     correlations = (1 - few) * positions[1] / (count - 1) / jnp.outer(scale, scale) + few * jnp.eye(size)
