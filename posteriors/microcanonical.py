@@ -7,6 +7,7 @@ Half the gradients of NUTS for as many effective draws, at the price of a length
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,8 +52,9 @@ def stepper(dim: int, length: float = LENGTH) -> Callable[..., tuple[Point, Step
             key, state, log_density, tuning.step_size,
             inverse_mass_matrix=tuning.inverse_mass, integration_steps_params=(mean, most),
         )  # fmt: skip
-        finite = jnp.isfinite(end.position).all()
-        moved = nuts.evaluate(split, jnp.where(finite, end.position, point.z))
+        position: Any = end.position
+        finite = jnp.isfinite(position).all()
+        moved = nuts.evaluate(split, jnp.where(finite, position, point.z))
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         rate = jnp.where(jnp.isfinite(info.acceptance_rate), info.acceptance_rate, 0.0)
         gradients = jnp.where(depth == 0, 0, GRADIENTS * jnp.asarray(info.num_integration_steps, int))
