@@ -174,6 +174,23 @@ def silent_scaling(outer: str, inner: str, odd: bool) -> Field:
     return field
 
 
+def silent_shift(outer: str, inner: str) -> Field:
+    """Return the shift of an inner weight where the outer weights of all units that share it add up to 0: one a unit.
+
+    Parameters
+    ----------
+    outer, inner : str
+        Sites (H,): Σ_h outer_h φ(inner_h, x), φ not 0 at any inner weight.
+    """
+
+    def field(w):
+        a, b = jnp.asarray(w[outer]), jnp.asarray(w[inner])
+        equal = (abs(b[:, None] - b) < SAME) * 1.0
+        return _moved(w, {inner: equal * (abs(equal @ a) < SAME)[:, None]})
+
+    return field
+
+
 def exchange(outer: str, inner: Sequence[str], kind: str) -> Field:
     """Return what units that share their inner weights may give to each other: one generator a pair of units.
 
