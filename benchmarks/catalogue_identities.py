@@ -194,7 +194,7 @@ def charts() -> Iterator[Case]:
 
 
 def moments() -> Iterator[Case]:
-    """Moments from the 0th to the p-th: λ and m = those of linear programs, H, p = 1 to 5; of a radial basis if p ≥ H"""
+    """Moments 0 to p: λ and m = those of linear programs, H, p = 1 to 5; those of a radial basis if p = H"""
     for units, degree in itertools.product(range(1, 6), range(1, 6)):
         value, multiplicity = charted_with_sum(units, degree)
         solved = (Fraction(value).limit_denominator(1000), multiplicity)

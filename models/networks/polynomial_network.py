@@ -167,6 +167,6 @@ def _note(hidden: int, degree: int) -> str:
     )
     return (
         f"The function is a polynomial whose coefficients are the moments Σ_h a_h b_h^j, j = 0 to {degree}: {enough}. "
-        "The model is linear in powers of x, so that sums of the data suffice, and the outer weights are integrated out "
-        "at a cost that does not grow with n."
+        "The model is linear in powers of x, so that sums of the data suffice, and the outer weights are integrated "
+        "out at a cost that does not grow with n."
     )

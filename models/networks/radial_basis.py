@@ -179,8 +179,8 @@ def _phases(hidden: int, zero: bool):
 def _note(hidden: int, zero: bool) -> str:
     if zero and hidden == 1:
         return (
-            "No centre silences a bump: the optimal set is the line a = 0 alone, without a crossing, so that m = 1 where "
-            "one unit of a tanh network has m = 2. The Fisher information is degenerate: the centre is free on it."
+            "No centre silences a bump: the optimal set is the line a = 0 alone, without a crossing, so that m = 1 "
+            "where one unit of a tanh network has m = 2. The Fisher information is degenerate: on the line c is free."
         )
     if zero:
         return (
