@@ -48,17 +48,15 @@ def test_a_program_does_not_know_how_many_rows_there_were(name, size):
 
 
 def test_a_polynomial_block_is_integrated_out_from_sums_alone():
-    problems = [models.problem("polynomial-2-degree-3", n=n) for n in (20, 20_000)]
-    rows = [block_rows(problem.model.block, problem.kwargs) for problem in problems]
-    assert [(part.x.shape, part.y.shape) for part in rows] == [((5, 4), (5, 1))] * 2
-    others = {"b": jnp.array([0.4, -1.3])}
-    for problem, sums in zip(problems, rows, strict=True):
-        phi = (1 + problem.kwargs["x"][:, None] * np.array([0.4, -1.3])) ** 3
-        covariance = np.eye(20) + phi[:20] @ phi[:20].T
-        if problem.n == 20:
-            expected = stats.multivariate_normal.logpdf(problem.kwargs["y"], cov=covariance)
-            with jax.enable_x64(True):
-                assert float(log_collapsed(problem.model.block, sums, others, 1.0)) == pytest.approx(expected, abs=1e-9)
+    few, many = (models.problem("polynomial-2-degree-3", n=n) for n in (20, 20_000))
+    rows = [block_rows(problem.model.block, problem.kwargs) for problem in (few, many)]
+    assert [(sums.x.shape, sums.y.shape) for sums in rows] == [((5, 4), (5, 1))] * 2
+    b = np.array([0.4, -1.3])
+    phi = (1 + few.kwargs["x"][:, None] * b) ** 3
+    expected = stats.multivariate_normal.logpdf(few.kwargs["y"], cov=np.eye(20) + phi @ phi.T)
+    with jax.enable_x64(True):
+        found = float(log_collapsed(few.model.block, rows[0], {"b": jnp.asarray(b)}, 1.0))
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):
