@@ -46,8 +46,8 @@ def vandermonde_cut(hidden: int, moments: int) -> LearningCoefficient:
     return LearningCoefficient(
         everything.value if enough else Fraction(p, 2),
         everything.multiplicity if enough else 1,
-        source=f"{everything.source}; that p moments do for 2 H ≤ p (p + 1), and cost p/2 beyond, follows from their "
-        "determinant by the conditions of Selberg's integral (Selberg 1944, Norsk Mat. Tidsskr. 26, 71-78)",
+        source=f"{everything.source}; that p moments of H units do for 2 H ≤ p (p + 1), and cost p/2 beyond, follows "
+        "from their determinant by the conditions of Selberg's integral (1944, Norsk Mat. Tidsskr. 26, 71-78)",
         conditions=f"truth 0, {PLAIN}",
     )
 
@@ -83,7 +83,7 @@ def polynomial_network(hidden: int, degree: int) -> LearningCoefficient:
     return LearningCoefficient(
         Fraction(1, 2) + others.value,
         others.multiplicity,
-        source=f"the ideal of K is generated {SAME_IDEAL}: 1/2 and {others.source}",
+        source=f"the ideal of K is generated {SAME_IDEAL}: 1/2 and, of H − 1 units in the place of H, {others.source}",
         conditions=conditions,
     )
 
@@ -125,7 +125,7 @@ def radial_basis(hidden: int, true_units: int) -> LearningCoefficient | Bound:
             Fraction(1, 2) + others.value,
             others.multiplicity,
             source=f"the ideal of K is generated {SAME_IDEAL}, for Gaussians of different centres and all their "
-            f"derivatives are linearly independent: 1/2 and {others.source}",
+            f"derivatives are linearly independent: 1/2 and, of H − 1 units in the place of H, {others.source}",
             conditions=conditions,
         )
     conditions = f"truth of exactly r units, outer weights not 0 and centres different, x ~ N(0, 1), {PLAIN}, {far}"

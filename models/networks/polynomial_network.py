@@ -17,7 +17,7 @@ from singular.models.draws import standard_normals
 from singular.models.integrals.collapse import log_gaussian_block
 from singular.models.networks import hidden_layer, unit_pairs
 from singular.models.structure import LinearGaussian, NormalBlock, matrix_of
-from singular.models.symmetries import exchange, silent_shift, swaps
+from singular.models.symmetries import centred_linear, exchange, silent_shift, swaps
 
 ORDERS = (12, 9)
 """Order of the panels at level 0 and at level −1."""
@@ -97,6 +97,7 @@ def polynomial_network(hidden: int, degree: int) -> Model:
         return log_gaussian_block(gram, jnp.zeros(gram.shape[:2]), t)
 
     small = hidden <= 2 or degree == 1
+    power = "" if degree == 1 else "⁰¹²³⁴⁵⁶⁷⁸"[degree]
     over = {1: "1-D panels", 2: "2-D panels"}.get(hidden, "2-D panels over mean and spread of b")
     route = f"outer weights in closed form, {over}"
     return Model(
@@ -111,6 +112,7 @@ def polynomial_network(hidden: int, degree: int) -> Model:
         symmetries={
             "shift of inner weights that nothing hangs on": silent_shift("a", "b"),
             "exchange between units that share an inner weight": exchange("a", ["b"], "equal"),
+            **({"GL(H − 1) off the means of a and of b": centred_linear("a", "b")} if hidden > 1 == degree else {}),
         },
         discrete_symmetries=swaps({"a": -1, "b": -1}, hidden),
         sufficient=LinearGaussian(covariates, matrix_of("y"), lambda w: (rows(w["b"]) @ w["a"])[:, None]),
@@ -129,7 +131,7 @@ def polynomial_network(hidden: int, degree: int) -> Model:
         if small
         else None,
         population=Integral(nodes, population, route=route) if small else None,
-        description=f"y ~ N(Σ_h a_h (1 + b_h x)^{degree}, 1)" if hidden > 1 else f"y ~ N(a (1 + b x)^{degree}, 1)",
+        description=f"y ~ N(Σ_h a_h (1 + b_h x){power}, 1)" if hidden > 1 else f"y ~ N(a (1 + b x){power}, 1)",
         prior="a_h, b_h ~ N(0, 1)",
         truth="y ~ N(0, 1), x ~ U(−1, 1)",
         note=_note(hidden, degree),
@@ -161,12 +163,18 @@ def _note(hidden: int, degree: int) -> str:
             "is linear in powers of x, so that sums of the data suffice."
         )
     enough = (
-        "so many moments that those of higher powers would change nothing"
+        "so many that those of higher powers would change nothing"
         if 2 * (hidden - 1) <= degree * (degree + 1)
-        else "fewer moments than the units could cancel: λ is half their number, and more units do not raise it"
+        else "so few that λ is half their number, which more units do not raise"
     )
+    if degree == 1:
+        enough += (
+            ". Of what a and b differ from their means only the inner product counts, so that they may trade places"
+        )
+    if hidden == 2 and degree == 1:
+        enough += ", and each phase has one half of every posterior"
     return (
-        f"The function is a polynomial whose coefficients are the moments Σ_h a_h b_h^j, j = 0 to {degree}: {enough}. "
+        f"The coefficients of the polynomial are the moments Σ_h a_h b_h^j, j = 0 to {degree}, {enough}. "
         "The model is linear in powers of x, so that sums of the data suffice, and the outer weights are integrated "
         "out at a cost that does not grow with n."
     )

@@ -187,7 +187,7 @@ def _note(hidden: int, zero: bool) -> str:
             "Zero can be made by outer weights of 0 or by units that share a centre and cancel. The sum of the outer "
             "weights is always felt and costs 1/2; what is left are the distances of the centres from one of them, "
             "the moments of a network of H − 1 units whose activation starts with z + z²/2 + …: for H = 2 the crossing "
-            "a (c_1 − c_2), which gives m = 2."
+            "a (c_1 − c_2), which gives m = 2, while away from it each of the two sheets has λ = 1, m = 1."
         )
     if hidden == 1:
         return "No unit to spare: a regular control, its one optimal point at a = 1, c = 1."

@@ -163,6 +163,10 @@ def test_the_numbers_of_generators():
     assert fields.stochastic_linear("B", "A")(w)["B"].shape == (6, 4, 3)
     assert fields.rotation("L", 1)(w)["L"].shape == (3, 5, 3)
     assert fields.shift("L")(w)["L"].shape == (3, 5, 3)
+    pair = {"a": jnp.array([0.3, -1.0, 2.0, 0.1]), "b": jnp.array([1.0, 0.5, -0.7, 0.2])}
+    moves = fields.centred_linear("a", "b")(pair)
+    assert moves["a"].shape == (9, 4)
+    np.testing.assert_allclose([moves["a"].sum(axis=1), moves["b"].sum(axis=1)], 0.0, atol=1e-5)
 
 
 def test_what_holds_in_a_part_of_parameter_space_is_zero_elsewhere():

@@ -109,6 +109,12 @@ def test_the_silent_share_at_a_node_is_that_of_the_outer_weights_as_they_are(mod
         assert found[1][i] == pytest.approx(1 - share, rel=1e-8)
 
 
+def test_of_two_linear_units_each_phase_has_one_half():
+    """a_1 − a_2 and b_1 − b_2 have the same prior and count through their product alone."""
+    exact = quadrature(problem_of(polynomial_network(2, 1), n=25, seed=3), BETAS).frame
+    np.testing.assert_allclose(exact[["phase:silent", "phase:cancelling"]], 0.5, atol=1e-10)
+
+
 @pytest.mark.parametrize("hidden", [3, 5])
 def test_any_number_of_linear_units_against_draws_from_the_prior(hidden):
     model = polynomial_network(hidden, 1)
