@@ -12,6 +12,9 @@ larger, so that one sign decides; where Q is even a sign goes over to a_j.) Let 
 In a chart each r_j is near 0 or near 1; with b_1 = t^(−u_0) and r_j or 1 − r_j = t^(−u_j) every term is a power of t,
 whose exponent is piecewise linear in u ≥ 0. So Z(t) ≍ t^(−λ) (log t)^(m−1), where λ is the least of a convex
 piecewise linear function, a linear program, and m − 1 the dimension of the face on which it is least.
+
+Of p moments there are minors of p rows at most. Units of φ(0) ≠ 0 have the moment Σ_j a_j too: one square more, and the
+moments of the others about the first (`charted_with_sum`).
 """
 
 from __future__ import annotations
@@ -27,8 +30,10 @@ DIRECTIONS = 24
 """Random directions in which the extreme points of the face are sought."""
 
 
-def charted(units: int, step: int) -> tuple[float, int]:
+def charted(units: int, step: int, moments: int | None = None) -> tuple[float, int]:
     """Return λ and m of H = ``units`` hidden units with exponents 1, 1 + Q, 1 + 2Q, …, Q = ``step``.
+
+    ``moments`` is how many of the moments there are, if not all: V then has so many columns, and no larger minors.
 
     Examples
     --------
@@ -36,13 +41,31 @@ def charted(units: int, step: int) -> tuple[float, int]:
     >>> round(value, 9), multiplicity
     (0.5, 2)
     """
-    found = [_chart(units, step, merging) for merging in product([False, True], repeat=units - 1)]
+    most = units if moments is None else min(units, moments)
+    found = [_chart(units, step, merging, most) for merging in product([False, True], repeat=units - 1)]
     least = min(value for value, _ in found)
     return least, 1 + max(dimension for value, dimension in found if value < least + SAME)
 
 
-def _chart(units: int, step: int, merging: tuple[bool, ...]) -> tuple[float, int]:
-    """Return the least exponent of one chart and the dimension of its face; ``merging``: which r_j are near 1.
+def charted_with_sum(units: int, degree: int | None = None) -> tuple[float, int]:
+    """Return λ and m of Σ_j (Σ_h a_h b_h^j)², j = 0, 1, …, ``degree`` (None: ∞), of H = ``units`` hidden units.
+
+    s = Σ_h a_h in the place of a_1 and b_h − b_1 in that of b_h: s², and the moments of H − 1 units.
+
+    Examples
+    --------
+    >>> value, multiplicity = charted_with_sum(2, 3)
+    >>> round(value, 9), multiplicity
+    (1.0, 2)
+    """
+    value, multiplicity = (0.0, 1) if units == 1 else charted(units - 1, 1, degree)
+    return 0.5 + value, multiplicity
+
+
+def _chart(units: int, step: int, merging: tuple[bool, ...], most: int) -> tuple[float, int]:
+    """Return the least exponent of one chart and the dimension of its face.
+
+    ``merging``: which r_j are near 1; ``most``: the size of the largest minors.
 
     Variables: u (H), the order q_ij of 1 − b_j/b_i for each pair, and τ, the order of the determinant.
     """
@@ -66,7 +89,7 @@ def _chart(units: int, step: int, merging: tuple[bool, ...]) -> tuple[float, int
                 row[1 + k] = -1
             rows.append(row)
             limits.append(0.0)
-    for count in range(1, units + 1):
+    for count in range(1, most + 1):
         for chosen in combinations(range(units), count):
             row = 2 * order_of_b[list(chosen)].sum(axis=0)
             for i, j in combinations(chosen, 2):

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from singular.analysis.vandermonde_charts import charted
+from singular.analysis.vandermonde_charts import charted, charted_with_sum
 from singular.models import coefficients as c
 
 Case = tuple[str, Any, Any]
@@ -193,6 +193,17 @@ def charts() -> Iterator[Case]:
         yield f"{units, step}", pair(c.vandermonde(units, step)), solved
 
 
+def moments() -> Iterator[Case]:
+    """Moments 0 to p: λ and m = those of linear programs, H, p = 1 to 5; those of a radial basis if p = H"""
+    for units, degree in itertools.product(range(1, 6), range(1, 6)):
+        value, multiplicity = charted_with_sum(units, degree)
+        solved = (Fraction(value).limit_denominator(1000), multiplicity)
+        yield f"{units, degree}", pair(c.polynomial_network(units, degree)), solved
+    for units in range(1, 26):
+        yield f"H={units}", pair(c.polynomial_network(units, units)), pair(c.radial_basis(units, 0))
+        yield f"H={units}, {units}", pair(c.radial_basis(units, units)), pair(c.regular(2 * units))
+
+
 def quotients() -> Iterator[Case]:
     """Softmax, rank-deficient designs: regular after the quotient"""
     for k, p in itertools.product(range(2, 8), SIZES):
@@ -213,7 +224,7 @@ def topics() -> Iterator[Case]:
 CHECKS: tuple[Callable[[], Iterator[Case]], ...] = (
     deep_is_reduced_rank, ones_are_a_monomial, full_rank_is_regular, onto_is_linear_regression, rank_splits_off,
     no_hidden_layer, transposition, reversal, permutation, wide_layer, representations, sums_of_blocks,
-    products_of_blocks, mixture_with_no_spare, networks_agree, charts, quotients, topics,
+    products_of_blocks, mixture_with_no_spare, networks_agree, charts, moments, quotients, topics,
 )  # fmt: skip
 
 

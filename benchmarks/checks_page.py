@@ -61,9 +61,10 @@ The error of λ is a range: what other windows, numbers of poles and open m that
 the stated errors of log Z can do. A measurement agrees if λ lies in that range and m is the same. m is *open* if a
 larger m scores as well with a logarithm that has more than 1 % of Z.
 
-**Charts.** For tanh and exponential networks with truth 0, K is of the order of a sum of squared moments, and Z(t) of
-an integral over the inner weights whose integrand is a power of t in each of finitely many charts. λ is the least of
-linear programs, m − 1 the dimension of the face on which it is least: no fit, and no error but that of the solver.
+**Charts.** For smooth networks of one hidden layer with truth 0, K is of the order of a sum of squared moments, and
+Z(t) of an integral over the inner weights whose integrand is a power of t in each of finitely many charts. λ is the
+least of linear programs, m − 1 the dimension of the face on which it is least: no fit, and no error but that of the
+solver.
 
 **Splitting.** The prior volume of {{K < ε}} by multilevel splitting, eight independent replicates. Fitted is
 log V = λ log ε + (m − 1) log(−log ε + b) + c, with or without one further pole; compared is χ². The error of λ is

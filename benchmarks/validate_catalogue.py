@@ -156,13 +156,18 @@ def split(model: Model) -> dict[str, Any]:
     }  # fmt: skip
 
 
-STEPS = {"tanh_network": 2, "exponential_network": 1}
-"""Family -> Q: its activation is z + c z^(1+Q) + …"""
+CHARTED = {
+    "tanh_network": lambda hidden, true_units: vandermonde_charts.charted(hidden, 2),
+    "exponential_network": lambda hidden: vandermonde_charts.charted(hidden, 1),
+    "radial_basis": lambda hidden, true_units: vandermonde_charts.charted_with_sum(hidden),
+    "polynomial_network": lambda hidden, degree: vandermonde_charts.charted_with_sum(hidden, degree),
+}
+"""Family -> its arguments, with truth 0 -> λ and m by linear programs."""
 
 
 def programmed(model: Model) -> dict[str, Any]:
     """Return λ and m of a network's charts, as JSON values."""
-    value, multiplicity = vandermonde_charts.charted(model.arguments["hidden"], STEPS[model.builder])
+    value, multiplicity = CHARTED[model.builder](**model.arguments)
     return {"value": value, "m": multiplicity}
 
 
@@ -207,7 +212,7 @@ ROUTES = {
 
 def routes(model: Model) -> list[str]:
     """Return the routes that are open to a model, the more exact first."""
-    charts = model.builder in STEPS and not model.arguments.get("true_units", 0)
+    charts = model.builder in CHARTED and not model.arguments.get("true_units", 0)
     found = {"quadrature": model.population, "charts": charts or None, "splitting": model.excess_loss}
     return [name for name, means in found.items() if means is not None]
 

@@ -27,6 +27,8 @@ from singular.models.mixtures.multinomial_mixture import multinomial_mixture
 from singular.models.mixtures.poisson_mixture import poisson_mixture
 from singular.models.mixtures.topic_model import topic_model
 from singular.models.networks.exponential_network import exponential_network
+from singular.models.networks.polynomial_network import polynomial_network
+from singular.models.networks.radial_basis import radial_basis
 from singular.models.networks.relu_network import relu_network
 from singular.models.networks.superposition import superposition
 from singular.models.networks.tanh_network import tanh_network
@@ -84,7 +86,9 @@ __all__ = [
     "plane_mixture",
     "poisson_mixture",
     "poisson_regression",
+    "polynomial_network",
     "problem",
+    "radial_basis",
     "rank_deficient_regression",
     "reduced_rank",
     "relu_network",

@@ -32,6 +32,8 @@ from singular.models.mixtures.multinomial_mixture import multinomial_mixture
 from singular.models.mixtures.poisson_mixture import poisson_mixture
 from singular.models.mixtures.topic_model import topic_model
 from singular.models.networks.exponential_network import exponential_network
+from singular.models.networks.polynomial_network import polynomial_network
+from singular.models.networks.radial_basis import radial_basis
 from singular.models.networks.relu_network import relu_network
 from singular.models.networks.superposition import superposition
 from singular.models.networks.tanh_network import tanh_network
@@ -57,6 +59,8 @@ FAMILIES = MappingProxyType(
             tanh_network,
             relu_network,
             exponential_network,
+            radial_basis,
+            polynomial_network,
             two_phase_relu,
             superposition,
             reduced_rank,
@@ -121,6 +125,16 @@ MODELS = MappingProxyType(
             relu_network(2, 1),
             exponential_network(1),
             exponential_network(2),
+            radial_basis(1),
+            radial_basis(2),
+            radial_basis(3),
+            radial_basis(1, 1),
+            radial_basis(2, 1),
+            polynomial_network(1, 2),
+            polynomial_network(2, 1),
+            polynomial_network(2, 3),
+            polynomial_network(3, 1),
+            polynomial_network(4, 2),
             two_phase_relu(1.0),
             two_phase_relu(math.pi / 2),
             superposition(5),

@@ -174,6 +174,40 @@ def silent_scaling(outer: str, inner: str, odd: bool) -> Field:
     return field
 
 
+def silent_shift(outer: str, inner: str) -> Field:
+    """Return the shift of an inner weight where the outer weights of all units that share it add up to 0: one a unit.
+
+    Parameters
+    ----------
+    outer, inner : str
+        Sites (H,): Σ_h outer_h φ(inner_h, x), φ not 0 at any inner weight.
+    """
+
+    def field(w):
+        a, b = jnp.asarray(w[outer]), jnp.asarray(w[inner])
+        equal = (abs(b[:, None] - b) < SAME) * 1.0
+        return _moved(w, {inner: equal * (abs(equal @ a) < SAME)[:, None]})
+
+    return field
+
+
+def centred_linear(outer: str, inner: str) -> Field:
+    """Return the generators of GL(H − 1) on what the entries of two sites (H,) differ from their means: (H − 1)².
+
+    (outer, inner) → (g⁻ᵀ outer, g inner) off the means: Σ outer, Σ inner and Σ outer · inner stay.
+    """
+
+    def field(w):
+        h = w[inner].shape[0]
+        # orthonormal and of sum 0: (1, …, 1, −j, 0, …)/√(j (j + 1))
+        rows = jnp.tril(jnp.ones((h - 1, h))) - jnp.eye(h - 1, h, 1) * jnp.arange(h)
+        rows = rows / jnp.linalg.norm(rows, axis=1, keepdims=True)
+        turned = jnp.einsum("ih,jk->ijhk", rows, rows).reshape(-1, h, h)
+        return _moved(w, {inner: turned @ w[inner], outer: -jnp.swapaxes(turned, 1, 2) @ w[outer]})
+
+    return field
+
+
 def exchange(outer: str, inner: Sequence[str], kind: str) -> Field:
     """Return what units that share their inner weights may give to each other: one generator a pair of units.
 

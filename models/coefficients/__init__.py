@@ -22,6 +22,7 @@ from singular.models.coefficients.mixtures import (
     poisson_mixture,
     symmetric_pair,
 )
+from singular.models.coefficients.moments import polynomial_network, radial_basis, vandermonde_cut
 from singular.models.coefficients.networks import relu_one_unit, relu_zero, tanh_network, tanh_zero, vandermonde
 from singular.models.coefficients.regular import multinomial_boundary, rank_deficient, regular, softmax, zero_inflated
 
@@ -41,7 +42,9 @@ __all__ = [
     "normal_crossing",
     "normal_mixture",
     "poisson_mixture",
+    "polynomial_network",
     "product_of_blocks",
+    "radial_basis",
     "rank_deficient",
     "reduced_rank",
     "regular",
@@ -56,5 +59,6 @@ __all__ = [
     "tanh_network",
     "tanh_zero",
     "vandermonde",
+    "vandermonde_cut",
     "zero_inflated",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from singular.errors import whole
@@ -90,7 +91,7 @@ def tanh_network(hidden: int, true_units: int) -> LearningCoefficient | Bound:
             conditions=conditions,
         )
     return Bound(
-        r + _cheapest_division(h - r, r),
+        r + cheapest_division(h - r, r, lambda units: tanh_zero(units).value),
         source="weighted blow-up: k spare units at a true one cost min_i (2 k + i (i + 1)) / (4 (i + 2)), k units "
         "near zero cost that of the zero truth, and the division of the spare units that costs least is taken",
         conditions=conditions,
@@ -192,15 +193,18 @@ def relu_one_unit(hidden: int) -> LearningCoefficient:
     )
 
 
-def _cheapest_division(spare: int, true_units: int) -> Fraction:
-    """Return the least of λ0(k0) + Σ_i λ1(k_i) over k0 + Σ_i k_i = spare, with at most ``true_units`` terms."""
+def cheapest_division(spare: int, true_units: int, elsewhere: Callable[[int], Fraction]) -> Fraction:
+    """Return the least of λ0(k0) + Σ_i λ1(k_i) over k0 + Σ_i k_i = spare, with at most ``true_units`` terms.
+
+    ``elsewhere`` is λ0, what k units cost that make nothing together; λ1 is what k units beside a true one cost.
+    """
 
     @functools.cache
     def sharing(left: int, places: int) -> Fraction:
         if left == 0:
             return Fraction(0)
         if places == 0:
-            return tanh_zero(left).value
+            return elsewhere(left)
         return min(_beside_a_true_unit(k) + sharing(left - k, places - 1) for k in range(left + 1))
 
     return sharing(spare, true_units)

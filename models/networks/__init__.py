@@ -1,1 +1,1 @@
-"""Networks with a hidden layer of tanh, ReLU or exponential units."""
+"""Networks with a hidden layer of tanh, ReLU, exponential, radial or polynomial units."""

@@ -22,6 +22,22 @@ def exponential(arguments, w, data):
     return normal(data["y"], np.einsum("bh,bhn->bn", w["a"], hidden))
 
 
+def radial_basis(arguments, w, data):
+    total = np.zeros((len(w["a"]), len(data["y"])))
+    for unit in range(arguments["hidden"]):
+        distance = data["x"][None, :] - w["c"][:, unit, None]
+        total = total + w["a"][:, unit, None] / np.exp(distance**2 / 2)
+    return normal(data["y"], total)
+
+
+def polynomial(arguments, w, data):
+    z = 1 + w["b"][:, :, None] * data["x"]
+    hidden = np.ones_like(z)
+    for _ in range(arguments["degree"]):
+        hidden = hidden * z
+    return normal(data["y"], np.einsum("bh,bhn->bn", w["a"], hidden))
+
+
 def two_phase_relu(arguments, w, data):
     total = np.repeat(w["c"][:, None], len(data["y"]), axis=1)
     for unit in range(2):
@@ -40,6 +56,8 @@ LIKELIHOODS = {
     "tanh_network": tanh,
     "relu_network": relu,
     "exponential_network": exponential,
+    "radial_basis": radial_basis,
+    "polynomial_network": polynomial,
     "two_phase_relu": two_phase_relu,
     "superposition": superposition,
 }

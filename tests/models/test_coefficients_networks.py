@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp
 
-from singular.analysis.vandermonde_charts import charted
+from singular.analysis.vandermonde_charts import charted, charted_with_sum
 from singular.errors import InputError
 from singular.models import coefficients
 from singular.models.base import Bound, LearningCoefficient
@@ -100,6 +100,12 @@ def test_relu_of_many_units_decays_as_a_quadratic_form_does(hidden):
         (coefficients.vandermonde, (2, 0), "step=0"),
         (coefficients.relu_zero, (True,), "hidden=True"),
         (coefficients.relu_one_unit, (-2,), "hidden=-2"),
+        (coefficients.vandermonde_cut, (0, 1), "hidden=0"),
+        (coefficients.vandermonde_cut, (1, 0), "moments=0"),
+        (coefficients.polynomial_network, (0, 1), "hidden=0"),
+        (coefficients.polynomial_network, (2, 0), "degree=0"),
+        (coefficients.radial_basis, (0, 0), "hidden=0"),
+        (coefficients.radial_basis, (2, 3), "true_units=3"),
     ],
 )
 def test_wrong_sizes_are_refused_by_name(function, arguments, named):
@@ -115,3 +121,55 @@ def test_vandermonde_values_are_those_of_linear_programs_over_charts(step):
         expected = coefficients.vandermonde(units, step)
         assert value == pytest.approx(float(expected.value), abs=1e-8)
         assert multiplicity == expected.multiplicity
+
+
+@pytest.mark.parametrize("moments", [1, 2, 3])
+def test_few_moments_are_those_of_linear_programs_over_charts(moments):
+    for units in range(1, 5):
+        value, multiplicity = charted(units, 1, moments)
+        expected = coefficients.vandermonde_cut(units, moments)
+        assert value == pytest.approx(float(expected.value), abs=1e-8)
+        assert multiplicity == expected.multiplicity
+
+
+def test_more_moments_and_more_units_cost_no_less_and_p_moments_no_more_than_half_each():
+    for moments in range(1, 12):
+        values = [coefficients.vandermonde_cut(h, moments).value for h in range(1, 80)]
+        assert values == sorted(values) and values[-1] == Fraction(moments, 2)
+        further = [coefficients.vandermonde_cut(h, moments + 1).value for h in range(1, 80)]
+        assert all(one <= two for one, two in zip(values, further, strict=True))
+        for h in range(1, moments + 1):
+            assert pair(coefficients.vandermonde_cut(h, moments)) == pair(coefficients.vandermonde(h, 1))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_polynomial_networks_are_those_of_linear_programs_over_charts(degree):
+    for hidden in range(1, 5):
+        value, multiplicity = charted_with_sum(hidden, degree)
+        expected = coefficients.polynomial_network(hidden, degree)
+        assert (value, multiplicity) == (pytest.approx(float(expected.value), abs=1e-8), expected.multiplicity)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "true_units", "value", "multiplicity"),
+    [(1, 0, "1/2", 1), (2, 0, "1", 2), (3, 0, "5/4", 1), (4, 0, "3/2", 2), (1, 1, "1", 1), (2, 1, "5/4", 1),
+     (4, 3, "13/4", 1)],
+)  # fmt: skip
+def test_radial_basis(hidden, true_units, value, multiplicity):
+    assert pair(coefficients.radial_basis(hidden, true_units)) == (Fraction(value), multiplicity)
+
+
+def test_more_spare_radial_units_have_a_bound_no_less_than_that_of_tanh():
+    """Beside a true unit both cost the same; units that make nothing together cost less where they can be silenced."""
+    for true_units in (1, 2):
+        for hidden in range(true_units + 2, 14):
+            radial, tanh = (f(hidden, true_units) for f in (coefficients.radial_basis, coefficients.tanh_network))
+            assert isinstance(radial, Bound) and isinstance(tanh, Bound) and radial.value >= tanh.value
+    assert [coefficients.radial_basis(h, 1).value for h in (3, 4)] == [Fraction(3, 2), Fraction(5, 3)]
+
+
+def test_groups_of_radial_units_apart_cost_no_less_than_all_together():
+    for hidden in range(2, 30):
+        whole = coefficients.radial_basis(hidden, 0).value
+        for part in range(1, hidden):
+            assert whole <= coefficients.radial_basis(part, 0).value + coefficients.radial_basis(hidden - part, 0).value

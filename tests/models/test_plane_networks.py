@@ -14,6 +14,8 @@ from scipy.optimize import minimize
 
 from singular.errors import InputError
 from singular.models.networks.exponential_network import exponential_network
+from singular.models.networks.polynomial_network import polynomial_network
+from singular.models.networks.radial_basis import radial_basis
 from singular.models.networks.relu_network import relu_network
 from singular.models.networks.superposition import superposition
 from singular.models.networks.superposition_loss import mean_squared_error, polygon
@@ -144,6 +146,11 @@ def test_the_loss_of_one_unit_alone_is_what_the_note_says():
         (relu_network, (0,), "hidden=0"),
         (relu_network, (2, 2), "true_units=2"),
         (exponential_network, (-1,), "hidden=-1"),
+        (radial_basis, (0,), "hidden=0"),
+        (radial_basis, (2, 2), "true_units=2"),
+        (polynomial_network, (0, 2), "hidden=0"),
+        (polynomial_network, (2, 0), "degree=0"),
+        (polynomial_network, (2, 9), "degree=9"),
     ],
 )
 def test_wrong_sizes_are_refused_by_name(build, arguments, named):

@@ -40,10 +40,23 @@ def test_sums_give_the_nll_of_the_rows(name):
         assert np.asarray(of_sums) == pytest.approx(np.asarray(of_rows), rel=1e-9, abs=1e-9)
 
 
-def test_a_program_does_not_know_how_many_rows_there_were():
-    few, many = (models.problem("reduced-rank-2-2-1-1", n=n).parts.split for n in (20, 20_000))
+@pytest.mark.parametrize(("name", "size"), [("reduced-rank-2-2-1-1", 16), ("polynomial-2-degree-3", 20)])
+def test_a_program_does_not_know_how_many_rows_there_were(name, size):
+    few, many = (models.problem(name, n=n).parts.split for n in (20, 20_000))
     assert few.text == many.text
-    assert max(array.size for array in many.constants) <= 16
+    assert max(array.size for array in many.constants) <= size
+
+
+def test_a_polynomial_block_is_integrated_out_from_sums_alone():
+    few, many = (models.problem("polynomial-2-degree-3", n=n) for n in (20, 20_000))
+    rows = [block_rows(problem.model.block, problem.kwargs) for problem in (few, many)]
+    assert [(sums.x.shape, sums.y.shape) for sums in rows] == [((5, 4), (5, 1))] * 2
+    b = np.array([0.4, -1.3])
+    phi = (1 + few.kwargs["x"][:, None] * b) ** 3
+    expected = stats.multivariate_normal.logpdf(few.kwargs["y"], cov=np.eye(20) + phi @ phi.T)
+    with jax.enable_x64(True):
+        found = float(log_collapsed(few.model.block, rows[0], {"b": jnp.asarray(b)}, 1.0))
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):

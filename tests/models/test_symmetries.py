@@ -26,6 +26,12 @@ SPECIAL = {
     "tanh-2": [{"a": [0.0, 0.6], "b": [0.8, 0.0]}, {"a": [0.7, 0.7], "b": [0.9, -0.9]}],
     "tanh-3-1": [{"a": [0.4, 0.3, 0.8], "b": [1.1, -1.1, 0.5]}, {"a": [0.4, 0.4, 0.8], "b": [1.1, -1.1, 0.5]}],
     "exponential-2": [{"a": [0.0, 0.6], "b": [0.8, 0.5]}, {"a": [0.7, -0.7], "b": [0.9, 0.9]}],
+    "radial-basis-3": [
+        {"a": [0.7, -0.7, 0.4], "c": [0.9, 0.9, -0.3]},
+        {"a": [0.0, 0.6, 0.1], "c": [0.8, 0.5, 0.5]},
+        {"a": [0.0, 0.6, 0.1], "c": [0.5, 0.5, -0.3]},
+    ],
+    "polynomial-2-degree-3": [{"a": [0.7, -0.7], "b": [0.9, 0.9]}, {"a": [0.0, 0.6], "b": [0.8, 0.5]}],
     "relu-3": [{"a": [0.3, -0.6, 0.2], "b": [0.8, 0.5, -0.4]}],
     "two-phase-relu-1.57": [{"w": [[0.3, 0.8], [0.6, 1.6]], "b": [-0.2, -0.4], "q": [0.7, 0.2], "c": 0.1}],
     "factor-analysis-4-2-1": [{"loadings": [[0, 0.5], [0, 0.9], [0.7, 0.3], [0, -0.4]], "log_variances": [0.1] * 4}],
@@ -161,6 +167,10 @@ def test_the_numbers_of_generators():
     assert fields.stochastic_linear("B", "A")(w)["B"].shape == (6, 4, 3)
     assert fields.rotation("L", 1)(w)["L"].shape == (3, 5, 3)
     assert fields.shift("L")(w)["L"].shape == (3, 5, 3)
+    pair = {"a": jnp.array([0.3, -1.0, 2.0, 0.1]), "b": jnp.array([1.0, 0.5, -0.7, 0.2])}
+    moves = fields.centred_linear("a", "b")(pair)
+    assert moves["a"].shape == (9, 4)
+    np.testing.assert_allclose([moves["a"].sum(axis=1), moves["b"].sum(axis=1)], 0.0, atol=1e-5)
 
 
 def test_what_holds_in_a_part_of_parameter_space_is_zero_elsewhere():
@@ -168,5 +178,8 @@ def test_what_holds_in_a_part_of_parameter_space_is_zero_elsewhere():
     for a, b, moving in (([0.5], [0.7], 0), ([0.0], [0.7], 1), ([0.5], [0.0], 1), ([0.0], [0.0], 0)):
         moves = silent({"a": jnp.array(a), "b": jnp.array(b)})
         assert np.linalg.matrix_rank(np.concatenate([moves["a"], moves["b"]], axis=1)) == moving
+    a, b = jnp.array([0.7, -0.7, 0.0, 0.2]), jnp.array([0.9, 0.9, 0.4, 0.4])
+    shifted = fields.silent_shift("a", "b")({"a": a, "b": b})["b"]
+    np.testing.assert_array_equal(shifted, [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0]])
     traded = fields.exchange("a", ["b"], "odd")({"a": jnp.ones(3), "b": jnp.array([0.5, -0.5, 0.4])})["a"]
     np.testing.assert_array_equal(traded, [[-1.0, -1.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
