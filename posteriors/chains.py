@@ -55,7 +55,7 @@ class Chains:
         one = np.ndim(points.nll) == 0
         tuning = jax.tree.map(
             lambda leaf: np.broadcast_to(np.asarray(leaf), (self.chains, grid.size, *np.shape(leaf))),
-            initial_tuning(self.kernel.dim),
+            initial_tuning(self.kernel.dim, dense=self.kernel.dense),
         )
         if one:
             points = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (self.chains, grid.size, *np.shape(leaf))), points)
@@ -87,6 +87,13 @@ class Chains:
         sizes = np.stack([np.asarray(state.tuning.step_size)[: self.grid.size] for state in self.states])
         sizes[:, slice(None) if self.kernel.name == "moves" else 0] = np.nan
         return sizes
+
+    def dense_masses(self) -> np.ndarray:
+        """Return whether the mass matrix is dense, (chain, rung) bool."""
+        masses = np.stack([np.asarray(state.tuning.inverse_mass)[: self.grid.size] for state in self.states])
+        if masses.ndim == 3:
+            return np.zeros(masses.shape[:2], bool)
+        return (masses != masses * np.eye(masses.shape[-1])).any(axis=(2, 3))
 
     def run(self, plan: Plan, description: str) -> Record:
         """Run every chain through ``plan`` and return its record, rows (chain, round, rung).

@@ -138,8 +138,9 @@ def _round(split, move, mapping, max_tree_depth, betas, centre, count, key, fres
 
     def lane(k, point, tuning):
         depth = jnp.where(k < count, plan.tree_depth, 0)
-        moved, info, vector = move(keys[k], point, tuning, betas[k], depth, max_tree_depth)
-        return moved, adapt(tuning, vector, info.acceptance_rate - plan.target_acceptance, plan), info
+        moved, info, (vector, gradient) = move(keys[k], point, tuning, betas[k], depth, max_tree_depth)
+        excess = info.acceptance_rate - plan.target_acceptance
+        return moved, adapt(tuning, vector, gradient, excess, plan), info
 
     points, tuning, info = _over_rungs(lane, mapping, points, rungs.tuning, count)
     probability, accepted = _swaps(points.nll, betas, count, index, keys[capacity])

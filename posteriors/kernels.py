@@ -7,7 +7,7 @@ the draws stay what they are. A name of two kernels, joined by +, is the first a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from singular.errors import InputError
+from singular.errors import InputError, unknown_name
 from singular.models.base import Model
 from singular.models.density import Traced, hoist
 from singular.models.problem import Problem
@@ -24,6 +24,7 @@ from singular.posteriors import nuts
 from singular.posteriors.nuts import Point, StepInfo
 
 NAMES = ("nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed")
+MASSES = ("diagonal", "chosen")
 FROM = 8
 """Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
 
@@ -41,8 +42,11 @@ class Kernel:
         Length of the vector whose mass matrix is adapted.
     overhead : int
         Gradients in a step besides those of its leapfrog steps.
-    step : (functions, split, key, point, tuning, β, tree depth, most depth) -> (Point, StepInfo, vector)
-        ``functions`` are the traced ones with their arrays bound; the vector (dim,) is what warm-up learns from.
+    dense : bool
+        Whether its mass matrix may become dense (`nuts.inverse_mass_of`).
+    step : (functions, split, key, point, tuning, β, tree depth, most depth) -> (Point, StepInfo, (vector, gradient))
+        ``functions`` are the traced ones with their arrays bound; warm-up learns from the vector (dim,) whose mass
+        matrix is adapted, and from the gradient of its potential.
     """
 
     name: str
@@ -50,11 +54,12 @@ class Kernel:
     dim: int
     overhead: int
     step: Callable[..., tuple[Point, StepInfo, Any]]
+    dense: bool = False
 
     @property
     def text(self) -> str:
         """What tells programs apart, data left out."""
-        return "\n".join([self.name, *(part.text for part in self.traced)])
+        return "\n".join([self.name, str(self.dense), *(part.text for part in self.traced)])
 
     @property
     def constants(self) -> tuple[tuple[np.ndarray, ...], ...]:
@@ -88,14 +93,26 @@ def renewed_by_moves(problem: Problem) -> bool:
     return model is not None and set(problem.parts.sites.latent) <= {s for m in model.moves.values() for s in m.sites}
 
 
-def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
+def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None) -> Kernel:
     """Return a kernel by its name, the `automatic` one if None. Call inside a 64-bit scope.
+
+    Parameters
+    ----------
+    problem : Problem
+    name : str, optional
+        One of `NAMES`.
+    mass : {"diagonal", "chosen"}, optional
+        The mass matrix of NUTS: diagonal, or dense on the rungs where `nuts.inverse_mass_of` finds that this pays. By
+        default chosen where NUTS moves `FROM` parameters or more of a problem without a block and moves, which are the
+        better remedy where there are any.
 
     Raises
     ------
     InputError
-        If the name is none, or the problem's family declares no moves or no block.
+        If a name is none, or the problem's family declares no moves or no block.
     """
+    if mass is not None and mass not in MASSES:
+        raise unknown_name("mass", mass, MASSES)
     name = name or automatic(problem)
     names = name.split("+")
     if name not in NAMES:
@@ -106,7 +123,11 @@ def kernel_of(problem: Problem, name: str | None = None) -> Kernel:
     if name == "moves" and not renewed_by_moves(problem):
         raise InputError(f"kernel='moves': those of {problem.name!r} do not renew every site; moves+nuts does")
     stages = [{"nuts": _nuts, "moves": _moves, "collapsed": _collapsed}[stage](problem) for stage in names]
-    return stages[0] if len(stages) == 1 else _in_turn(name, stages)
+    kernel = stages[0] if len(stages) == 1 else _in_turn(name, stages)
+    model = _structure(problem)
+    plain = model is None or not (model.block or model.moves)
+    chosen = mass == "chosen" or (mass is None and plain and kernel.dim >= FROM)
+    return replace(kernel, dense=chosen and kernel.dim > 1)
 
 
 def _structure(problem: Problem) -> Model | None:
@@ -117,7 +138,7 @@ def _structure(problem: Problem) -> Model | None:
 def _nuts(problem: Problem) -> Kernel:
     def step(functions, split, key, point, tuning, beta, depth, most):
         moved, info = nuts.step(split, key, point, tuning, beta, depth, most)
-        return moved, info, moved.z
+        return moved, info, (moved.z, beta * moved.nll_gradient - moved.log_prior_gradient)
 
     return Kernel("nuts", (), problem.dim, 0, step)
 
@@ -132,7 +153,7 @@ def _moves(problem: Problem) -> Kernel:
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         none = jnp.zeros((), int)
         info = StepInfo(~finite, none, none, jnp.ones(()), jnp.full((), jnp.nan))
-        return moved, info, jnp.zeros(1)
+        return moved, info, (jnp.zeros(1), jnp.zeros(1))
 
     return Kernel("moves", (sweep_of(problem),), 1, 1, step)
 
@@ -218,7 +239,7 @@ def _collapsed(problem: Problem) -> Kernel:
         tree = nuts.trajectory(lambda v: potential(v, beta), tree_key, u, value, gradient, tuning, depth, most)
         moved = nuts.evaluate(split, restore(block_key, tree.z_proposal, beta))
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
-        return moved, nuts.told(tree), tree.z_proposal
+        return moved, nuts.told(tree), (tree.z_proposal, tree.z_proposal_grad)
 
     return Kernel("collapsed", (parts.potential, parts.restore), int(rest.size), 2, step)
 
@@ -231,10 +252,10 @@ def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
         keys = jax.random.split(key, len(stages))
         parts = [functions[end - len(s.traced) : end] for s, end in zip(stages, ends, strict=True)]
         info: Any = None
-        vector: Any = None
+        learnt: Any = None
         for stage, own, part in zip(stages, keys, parts, strict=True):
-            point, info, vector = stage.step(part, split, own, point, tuning, beta, depth, most)
-        return point, info, vector
+            point, info, learnt = stage.step(part, split, own, point, tuning, beta, depth, most)
+        return point, info, learnt
 
     traced = tuple(part for stage in stages for part in stage.traced)
     return Kernel(name, traced, stages[-1].dim, sum(stage.overhead for stage in stages), step)

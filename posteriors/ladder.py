@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from singular.errors import InputError, SamplingError, unknown_name
 from singular.models.problem import Problem
 from singular.posteriors import exchange, rungs
 from singular.posteriors.chains import Chains, Stopped
-from singular.posteriors.kernels import kernel_of
+from singular.posteriors.kernels import Kernel, kernel_of
 from singular.posteriors.layout import to_tree
 from singular.posteriors.nuts import Point, sampling_plan, warmup_plan
 from singular.posteriors.precision import keep_compiled_programs, x64
@@ -41,7 +41,8 @@ def ladder(
     swap_acceptance: float = 0.6,
     target_acceptance: float = 0.9,
     max_tree_depth: int = 10,
-    kernel: str | None = None,
+    kernel: str | Callable[[Problem], Kernel] | None = None,
+    mass: str | None = None,
     init: Mapping[str, Any] | None = None,
     keep: Sequence[str] | None = None,
     mapping: str | None = None,
@@ -79,7 +80,11 @@ def ladder(
     kernel : {"nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed"}, optional
         How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from
         there on what the model's family declares: moves that renew every site; else NUTS with a normal block integrated
-        out; else NUTS. ``nuts`` is the reference.
+        out; else NUTS. ``nuts`` is the reference. Or a function of the problem that returns a kernel of your own.
+    mass : {"diagonal", "chosen"}, optional
+        The mass matrix of NUTS: diagonal, or dense on those rungs where warm-up finds that this halves the steps at
+        least (`singular.posteriors.nuts.inverse_mass_of`). By default chosen where NUTS moves 8 parameters or more of
+        a problem without a block and moves, else diagonal. ``dense_mass`` in ``sample_stats`` tells what each rung has.
     init : mapping, optional
         Where every rung but the prior's starts: site name to value, on the sites' own supports. By default
         draws from the prior, chosen with probability ∝ exp(−β n L_n).
@@ -134,8 +139,8 @@ def ladder(
     started = time.perf_counter()
     with x64(), progress_line(progress) as line:
         density = problem.parts
-        chosen = kernel_of(problem, kernel)
-        settings["kernel"] = chosen.name
+        chosen = kernel(problem) if callable(kernel) else kernel_of(problem, kernel, mass)
+        settings |= {"kernel": chosen.name, "mass": "chosen" if chosen.dense else "diagonal"}
         first_program = exchange.program(density, chosen, CAPACITIES[0], mapping, max_tree_depth)
         team = Chains(density, chosen, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
         start = _start(density, first_program, init, problem)
@@ -163,8 +168,8 @@ def ladder(
         cost = {
             "wall_time": finished - started, "warmup_time": warmed - started, "gradient_evaluations": team.gradients
         }  # fmt: skip
-        step_size = team.step_sizes()
-        return to_tree(problem, grid, record, step_size, seed, settings, cost, complete, keep)
+        tuned = {"step_size": team.step_sizes(), "dense_mass": team.dense_masses()}
+        return to_tree(problem, grid, record, tuned, seed, settings, cost, complete, keep)
 
 
 def available_cores() -> int:

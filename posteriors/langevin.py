@@ -181,7 +181,7 @@ def langevin(
         }
         sizes = np.full((chains, 1), float(step_size))
         stats = {name: value[:, :, None] for name, value in stats.items()}
-        return lay_out(problem, np.array([beta]), z[:, :, None], stats, sizes, settings, attributes)
+        return lay_out(problem, np.array([beta]), z[:, :, None], stats, {"step_size": sizes}, settings, attributes)
 
 
 def sgld(problem: Problem, beta: float | None = None, step_size: float = 1e-4, **settings: Any) -> xr.DataTree:

@@ -21,7 +21,7 @@ PACKAGES = ("singular", "jax", "numpyro", "numpy", "xarray")
 LEADING = ("chain", "draw", "beta")
 
 
-def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, complete, keep) -> xr.DataTree:
+def to_tree(problem, grid, record: Record, tuned, seed, settings, cost, complete, keep) -> xr.DataTree:
     """Lay out one run of the ladder; ``record`` has rows (chain, draw, rung)."""
     points = record.points
     stats = {
@@ -37,10 +37,10 @@ def to_tree(problem, grid, record: Record, step_size, seed, settings, cost, comp
     stats["diverging"] = stats["diverging"].astype(bool)
     attributes = {"sampler": f"replica exchange, {settings['kernel']}", "kernel": settings["kernel"]}
     attributes |= {"sampler_seed": seed, "complete": int(complete), **cost}
-    return lay_out(problem, grid, points.z, stats, step_size, settings, attributes, keep)
+    return lay_out(problem, grid, points.z, stats, tuned, settings, attributes, keep)
 
 
-def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None) -> xr.DataTree:
+def lay_out(problem, grid, z, stats, tuned, settings, attributes, keep=None) -> xr.DataTree:
     """Lay out draws on the rungs of ``grid``.
 
     Parameters
@@ -50,7 +50,8 @@ def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None)
     z : (chain, draw, beta, d) float
         On the unconstrained space.
     stats : name -> (chain, draw, beta) array
-    step_size : (chain, beta) float
+    tuned : name -> (chain, beta) array
+        What warm-up has set: the step size and the like.
     settings : dict
         Kept as JSON.
     attributes : dict
@@ -66,7 +67,8 @@ def lay_out(problem, grid, z, stats, step_size, settings, attributes, keep=None)
     sites = constrain(problem, z, keep)
     posterior = xr.Dataset({k: (_dims(k, v, 3), v) for k, v in sites.items()}, coords=coords)
     sample_stats = xr.Dataset({k: (LEADING, v) for k, v in stats.items()}, coords=coords)
-    sample_stats["step_size"] = (("chain", "beta"), step_size)
+    for name, values in tuned.items():
+        sample_stats[name] = (("chain", "beta"), values)
     groups = {"/posterior": posterior, "/sample_stats": sample_stats, **data_groups(problem)}
     if grid[0] == 0.0:
         groups["/prior"] = posterior.isel(beta=0, drop=True)

@@ -33,8 +33,8 @@ ALL_RUNGS = 0.9
 """The angle at which the shares of n = 1000 are told at every rung."""
 PLAINLY = ((1.3, 10_000, 0), (0.8, 1_000, 0))
 """Angle, n and data set of chains at β = 1 with nothing to exchange with."""
-SETTINGS = {"chains": 4, "draws": 300, "warmup": 150}
-PLAIN_SETTINGS = {"chains": 4, "draws": 200, "warmup": 100}
+SETTINGS = {"chains": 4, "draws": 300, "warmup": 150, "mass": "diagonal"}
+PLAIN_SETTINGS = {"chains": 4, "draws": 200, "warmup": 100, "mass": "diagonal"}
 DRAWS = 5_000
 """Exact draws of a posterior."""
 FEW = 400

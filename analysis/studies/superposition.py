@@ -51,8 +51,8 @@ TOP = 1024.0
 """Size of the ladder without noise: its rung at β is the posterior at β · 1024."""
 CHECKED = 512.0
 """Size at which particles are held against it, one of its rungs near the crossing."""
-FREE = {"chains": 4, "draws": 500, "warmup": 150}
-LADDER = {"chains": 4, "draws": 300, "warmup": 120}
+FREE = {"chains": 4, "draws": 500, "warmup": 150, "mass": "diagonal"}
+LADDER = {"chains": 4, "draws": 300, "warmup": 120, "mass": "diagonal"}
 TUNED = {"particles": 1024, "replicates": 8, "moves": 3, "leapfrog": 8}
 PER_OCTAVE = 3
 """Rungs for each factor 2 of β: swaps are accepted in 0.55 to 0.9 of the rounds."""
