@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from singular.models.small_product import product
+
 ROWS_AT_A_TIME = 200_000
 """Rows whose triangular factor is taken at once."""
 
@@ -48,7 +50,7 @@ class LinearGaussian:
 
     def nll(self, values: Values, sums: Sums) -> Any:
         """Return nL_n at one point, nats: a cost that does not grow with n."""
-        gap = jnp.asarray(sums.y) - jnp.asarray(sums.x) @ self.weights(values)
+        gap = jnp.asarray(sums.y) - product(sums.x, self.weights(values))
         return jnp.sum(jnp.asarray(sums.constant)) + 0.5 * jnp.sum(gap**2) / sums.noise**2
 
 
@@ -184,9 +186,9 @@ def block_rows(block: NormalBlock, data: Mapping[str, Any]) -> Sums:
 def _normal_equations(block: NormalBlock, rows: Sums, others: Values, beta: Any):
     """Return the Cholesky factor of I + β s² ΦᵀΦ/σ², and β s Φᵀ y/σ²: of the block in units of its prior."""
     design = block.design(others, jnp.asarray(rows.x)) * (block.scale / rows.noise)
-    gram = design.T @ design
+    gram = product(design.T, design)
     root = jnp.linalg.cholesky(jnp.eye(gram.shape[0]) + beta * gram)
-    return root, beta * (design.T @ (jnp.asarray(rows.y) / rows.noise))
+    return root, beta * product(design.T, jnp.asarray(rows.y) / rows.noise)
 
 
 def log_collapsed(block: NormalBlock, rows: Sums, others: Values, beta: Any) -> Any:
