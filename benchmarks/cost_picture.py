@@ -20,18 +20,20 @@ BY_KERNEL = {"nuts": figures.BLUE, "collapsed": figures.ORANGE, "moves": figures
 def picture(rows: pd.DataFrame) -> Figure:
     """Draw medians with the least and the greatest; n above, rungs, chains and depth below."""
     figure = figures.new_figure(12.5, 9.2)
-    grid = figure.add_gridspec(2, 3, height_ratios=(1.25, 1))
-    _against_n(figure.add_subplot(grid[0, :]), rows[rows["panel"] == "n"])
-    rungs, chains, depth = (figure.add_subplot(grid[1, column]) for column in range(3))
+    above, below = figure.subfigures(2, 1, height_ratios=(1.2, 1))
+    _against_n(above.subplots(), rows[rows["panel"] == "n"])
+    rungs, chains, depth = below.subplots(1, 3)
     own = rows[rows["panel"] == "rungs"]
     for place, (keys, curve) in enumerate(own.groupby(["model", "kernel"], sort=False)):
         _curve(rungs, curve, ", ".join(keys), COLOURS[place], "o^s"[place], "-", a_round=True)
+    _straight(rungs, own)
     _finish(rungs, own, "A round, against the rungs", "rungs")
     own = rows[rows["panel"] == "chains"]
     for (kernel, cores), curve in own.groupby(["kernel", "cores"], sort=False):
         where = "1 core" if cores == 1 else f"{cores} cores"
         _curve(chains, curve, f"{kernel}, {where}", BY_KERNEL[kernel], KERNELS[kernel][0], "-" if cores == 1 else "--",
                a_round=True)  # fmt: skip
+    _straight(chains, own[own["cores"] == 1])
     _finish(chains, own, f"A round of all chains: {own['model'].iloc[0]}", "chains")
     own = rows[rows["panel"] == "depth"]
     for kernel, curve in own.groupby("kernel", sort=False):
@@ -64,6 +66,14 @@ def _curve(axes: Axes, rows: pd.DataFrame, label: str, colour: str, marker: str,
     middle = rows["seconds a round"] if a_round else rows["seconds a unit"]
     ends = [(middle - rows["least"] * by).clip(lower=0), (rows["most"] * by - middle).clip(lower=0)]
     axes.errorbar(rows["x"], middle, ends, color=colour, marker=marker, ls=style, ms=5, lw=1.3, capsize=2, label=label)
+
+
+def _straight(axes: Axes, rows: pd.DataFrame) -> None:
+    """Draw what each curve would be if its cost were in proportion, through its first point."""
+    for place, (_, curve) in enumerate(rows.sort_values("x").groupby(["model", "kernel"], sort=False)):
+        x = curve["x"] / curve["x"].iloc[0]
+        axes.plot(curve["x"], x * curve["seconds a round"].iloc[0], color=figures.GREY, ls=":", lw=1, zorder=0,
+                  label="" if place else "in proportion")  # fmt: skip
 
 
 def _finish(axes: Axes, rows: pd.DataFrame, title: str, x: str) -> None:

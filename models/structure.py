@@ -16,8 +16,8 @@ import numpy as np
 
 from singular.models.small_product import product
 
-ROWS_AT_A_TIME = 200_000
-"""Rows whose triangular factor is taken at once."""
+ROWS_AT_A_TIME = 5_000
+"""Rows whose triangular factor is taken at once: few enough for the processor's cache."""
 
 Values = Mapping[str, Any]
 """Site name -> value, at one point, on the sites' own supports."""

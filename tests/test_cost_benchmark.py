@@ -127,7 +127,7 @@ class TestPage:
 
     def test_the_picture_has_four_panels_with_every_curve(self, programs, rows):
         figure = programs["cost_picture"].picture(rows)
-        drawn = [len(axes.containers) for axes in figure.axes]
+        drawn = [len(axes.containers) for part in figure.subfigs for axes in part.axes]
         assert drawn == [5, 1, 2, 1]
 
 
