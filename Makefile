@@ -3,7 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
-.PHONY: bench-stiff bench-cost lock-bench bench-evidence study-sgld lock-score score-devinterp
+.PHONY: bench-stiff bench-cost bench-trajectories lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -90,6 +90,9 @@ validate-ladders: $(READY) ## the ladder at default settings on every member; wr
 
 bench: $(READY) ## gradients per second beside a bare leapfrog loop
 	$(BIN)/python benchmarks/throughput.py --out docs/throughput.md
+
+bench-trajectories: $(READY) ## NUTS, dense masses and MCLMC in ladders; writes docs/validation/TRAJECTORIES.md
+	$(BIN)/python benchmarks/trajectories.py
 
 bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside NumPyro; writes docs/validation/STIFF.md
 	$(BIN)/python benchmarks/stiff.py

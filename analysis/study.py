@@ -160,8 +160,12 @@ def sample_one(
     betas: Sequence[float] | None = None,
     out: Path | None = None,
     progress: bool = True,
+    kernel: str | None = None,
+    mass: str | None = None,
 ) -> pd.DataFrame:
     """Sample one problem by name and return its tidy rows beside the exact values; keep the ladder in ``out``.
+
+    The rows' ``attrs`` tell the sampler: replica exchange, and by which kernel.
 
     Raises
     ------
@@ -175,12 +179,14 @@ def sample_one(
     if out is not None:
         check_target(out)
     problem = make_problem(name, n, seed)
-    tree = ladder(problem, betas, chains, draws, warmup, seed, progress)
+    tree = ladder(problem, betas, chains, draws, warmup, seed, progress, kernel=kernel, mass=mass)
     if out is not None:
         store.save(tree, out)
     if not tree.attrs["complete"]:
         raise KeyboardInterrupt
-    return summary(tree, problem, exact_numbers(problem, rung_betas(tree)))
+    rows = summary(tree, problem, exact_numbers(problem, rung_betas(tree)))
+    rows.attrs["sampler"] = tree.attrs["sampler"]
+    return rows
 
 
 def exact_shares(sizes: Sequence[int], seed: int) -> pd.DataFrame:

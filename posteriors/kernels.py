@@ -1,4 +1,4 @@
-"""How a rung moves: NUTS, NUTS with a normal block integrated out, moves that a family declares, or these in turn.
+"""How a rung moves: NUTS or MCLMC, NUTS with a normal block integrated out, moves that a family declares, or in turn.
 
 Every kernel keeps φ(w) exp(−β nL_n(w)) and leaves a whole point behind, so that swaps, virials and all that is read off
 the draws stay what they are. A name of two kernels, joined by +, is the first and then the second in every round.
@@ -21,9 +21,10 @@ from singular.models.density import Traced, hoist
 from singular.models.problem import Problem
 from singular.models.structure import block_rows, draw_block, log_collapsed
 from singular.posteriors import nuts
+from singular.posteriors.microcanonical import LENGTH, stepper
 from singular.posteriors.nuts import Point, StepInfo
 
-NAMES = ("nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed")
+NAMES = ("nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "moves+collapsed")
 MASSES = ("diagonal", "chosen")
 FROM = 8
 """Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
@@ -122,12 +123,13 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
     if name == "moves" and not renewed_by_moves(problem):
         raise InputError(f"kernel='moves': those of {problem.name!r} do not renew every site; moves+nuts does")
-    stages = [{"nuts": _nuts, "moves": _moves, "collapsed": _collapsed}[stage](problem) for stage in names]
+    made = {"nuts": _nuts, "mclmc": microcanonical, "moves": _moves, "collapsed": _collapsed}
+    stages = [made[stage](problem) for stage in names]
     kernel = stages[0] if len(stages) == 1 else _in_turn(name, stages)
     model = _structure(problem)
     plain = model is None or not (model.block or model.moves)
     chosen = mass == "chosen" or (mass is None and plain and kernel.dim >= FROM)
-    return replace(kernel, dense=chosen and kernel.dim > 1)
+    return replace(kernel, dense=chosen and names[-1] in ("nuts", "collapsed"))
 
 
 def _structure(problem: Problem) -> Model | None:
@@ -141,6 +143,18 @@ def _nuts(problem: Problem) -> Kernel:
         return moved, info, (moved.z, beta * moved.nll_gradient - moved.log_prior_gradient)
 
     return Kernel("nuts", (), problem.dim, 0, step)
+
+
+def microcanonical(problem: Problem, length: float = LENGTH) -> Kernel:
+    """Return adjusted MCLMC with trajectories of a mean length of ``length`` √d, for `ladder` to run as it is."""
+    move = stepper(problem.dim, length)
+
+    def step(functions, split, key, point, tuning, beta, depth, most):
+        moved, info = move(split, key, point, tuning, beta, depth)
+        return moved, info, (moved.z, beta * moved.nll_gradient - moved.log_prior_gradient)
+
+    name = "mclmc" if length == LENGTH else f"mclmc, {length:g} √d"
+    return Kernel(name, (), problem.dim, 1, step)
 
 
 def _moves(problem: Problem) -> Kernel:

@@ -77,10 +77,12 @@ def ladder(
         divergences where optimal sets cross or the prior pinches.
     max_tree_depth : int
         NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
-    kernel : {"nuts", "collapsed", "moves", "moves+nuts", "moves+collapsed"}, optional
+    kernel : {"nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "moves+collapsed"}, optional
         How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from
         there on what the model's family declares: moves that renew every site; else NUTS with a normal block integrated
-        out; else NUTS. ``nuts`` is the reference. Or a function of the problem that returns a kernel of your own.
+        out; else NUTS. ``nuts`` is the reference; ``mclmc``, the adjusted microcanonical sampler, needs fewer gradients
+        but a length that suits (`singular.posteriors.microcanonical`). Or a function of the problem that returns a
+        kernel of your own.
     mass : {"diagonal", "chosen"}, optional
         The mass matrix of NUTS: diagonal, or dense on those rungs where warm-up finds that this halves the steps at
         least (`singular.posteriors.nuts.inverse_mass_of`). By default chosen where NUTS moves 8 parameters or more of

@@ -212,6 +212,11 @@ def test_people_get_as_many_digits_as_the_error_leaves(monkeypatch):
     assert "703.123" in shown and "703.1234" not in shown and "0.012" in shown
 
 
+def test_the_kernel_can_be_forced():
+    made = run("sample", "tanh-2", "--kernel", "hmc", *SMALL)
+    assert made.exit_code == 2 and "kernel='hmc'" in made.stderr and "mclmc" in made.stderr
+
+
 @pytest.mark.slow
 def test_sample_prints_numbers_beside_the_exact_ones_and_keeps_the_ladder(tmp_path):
     from singular.posteriors import store
@@ -232,7 +237,7 @@ def test_estimate_tells_every_number_of_a_stored_ladder(tmp_path):
 
     target, table, picture = tmp_path / "run.nc", tmp_path / "rows.csv", tmp_path / "over-beta.png"
     shown = run("sample", "linear-2", *BRIDGED, "--seed", "3", "--out", str(target), "-q").stdout
-    assert f"singular estimate {target}" in shown
+    assert f"singular estimate {target}" in shown and "linear-2 (replica exchange, nuts)" in shown
     printed = run("estimate", str(target), "--json", "--csv", str(table), "--picture", str(picture))
     assert printed.stderr == ""
     rows = pd.DataFrame(json.loads(printed.stdout))

@@ -215,6 +215,16 @@ def sample(
     draws: Draws = 1000,
     warmup: Warmup = 500,
     betas: Annotated[str | None, typer.Option(help="Rungs, as in 0,0.01,0.1,1; by default chosen.")] = None,
+    kernel: Annotated[
+        str | None,
+        typer.Option(
+            help="How a rung moves: nuts (the reference), mclmc, collapsed, moves, or two in turn as in moves+nuts; by "
+            "default what the model's structure offers, from eight parameters on."
+        ),
+    ] = None,
+    mass: Annotated[
+        str | None, typer.Option(help="Mass matrix of NUTS: diagonal, or chosen (dense where warm-up finds it pays).")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="netCDF file to keep the ladder in.")] = None,
     json: Json = False,
     quiet: Quiet = False,
@@ -230,15 +240,20 @@ def sample(
         singular sample galaxies-3 --out galaxies-3.nc
 
         singular sample product --n 10000 --draws 4000 --seed 1 --json
+
+        singular sample factor-analysis-4-2-1 --kernel nuts
     """
     from singular.analysis.number_tables import shown_summary
     from singular.analysis.study import sample_one
 
-    rows = sample_one(model, n, seed, chains, draws, warmup, _numbers(betas), out, progress=not (quiet or json))
+    rows = sample_one(
+        model, n, seed, chains, draws, warmup, _numbers(betas), out, not (quiet or json), kernel=kernel, mass=mass
+    )
     if json:
         print_json(rows)
     else:
-        print_table(*shown_summary(rows)._replace(title=model))
+        how = rows.attrs.get("sampler")
+        print_table(*shown_summary(rows)._replace(title=f"{model} ({how})" if how else model))
         if out is not None:
             typer.echo(f"ladder: {out}; every number of it: singular estimate {out}")
 

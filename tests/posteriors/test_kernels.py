@@ -24,6 +24,7 @@ def held(found, known) -> bool:
     ("name", "kernel"),
     [
         ("reduced-rank-2-2-1-1", "moves"), ("reduced-rank-2-2-1-1", "moves+collapsed"), ("tanh-2", "collapsed"),
+        ("tanh-2", "mclmc"),
         pytest.param("deep-linear-1-2-2-1-r0", "moves", marks=pytest.mark.slow),
         pytest.param("relu-2", "moves+collapsed", marks=pytest.mark.slow),
         pytest.param("hadamard-2-1", "moves+nuts", marks=pytest.mark.slow),
