@@ -29,15 +29,17 @@ from singular.posteriors.nuts import Point, evaluate, sampling_plan, warmup_plan
 from singular.posteriors.precision import x64
 from singular.posteriors.progress import Silent
 
-DEPTH = 4
-"""NUTS doubles its trajectory at most this often: to 15 leapfrog steps."""
+DEPTH = 3
+"""NUTS doubles its trajectory at most this often: to 7 leapfrog steps."""
 WARMUP = 40
-SECONDS = 0.25
+SECONDS = 0.15
 """What one timing should take, if `MOST` rounds are enough for it."""
 MOST = 4096
 LOWEST = 1e-3
 """The first β above 0."""
-TARGET = 0.9
+TARGET = 0.999
+"""Acceptance that warm-up aims at: with steps so short no trajectory turns back early, and there is as much to do at
+every n."""
 
 
 @dataclass(frozen=True)
