@@ -44,7 +44,7 @@ Where sums of the data suffice, a gradient and a sweep should not know n.
 {_lines(flat)}
 
 The tanh network has no such sums, and NumPyro's density of any model takes all rows. Fitted from {FROM:,} rows on.
-**Linear in n: {count(linear, "linear")}.**
+**Linear in n: {count(linear, "linear")}.** {_a_row(rows)}
 
 {_lines(linear)}
 
@@ -110,6 +110,20 @@ def _line(fit: pd.Series) -> str:
     return (
         f"- {fit['model']}, {fit['kernel']}{where}: exponent {fit['exponent']:.3f} ± {fit['error']:.3f}{verdict}; "
         f"a {fit['unit']} takes {time_of(fit['first'])} at {fit['start']:,}, {time_of(fit['last'])} at {fit['end']:,}"
+    )
+
+
+def _a_row(rows: pd.DataFrame) -> str:
+    """Return how much longer one row takes among many: rows that the cache cannot hold are read from memory."""
+    own = rows[(rows["panel"] == "n") & (rows["kernel"] == ALL_ROWS[0]) & (rows["x"] >= FROM)]
+    each = own.assign(row=own["seconds a unit"] / own["x"]).pivot_table(
+        index="model", columns="x", values="row", sort=False
+    )
+    growth = each[each.columns.max()] / each[each.columns.min()]
+    many = ", ".join(f"{model} {ratio:.1f}" for model, ratio in growth.items())
+    return (
+        f"Of {each.columns.max():,} rows one takes so many times as long as of {each.columns.min():,}, which fit the "
+        f"processor's cache: {many}."
     )
 
 

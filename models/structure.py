@@ -156,7 +156,7 @@ def outer_weights(site: str, design: Callable[[Values, Any], Any], linear: bool 
 def sums_of(form: LinearGaussian | NormalBlock, data: Mapping[str, Any]) -> Sums:
     """Return the sums of a data set, its rows taken some at a time."""
     x, y = (np.asarray(part(data), dtype=np.float64) for part in (form.covariates, form.response))
-    factor = triangular_factor(np.concatenate([x, y], axis=1))
+    factor = triangular_factor(x, y)
     constant = _constant(y, form.noise)
     return Sums(factor[:, : x.shape[1]], factor[:, x.shape[1] :], constant, form.noise)
 
@@ -165,13 +165,15 @@ def _constant(y: np.ndarray, noise: float) -> np.ndarray:
     return np.array([0.5 * y.size * math.log(2 * math.pi * noise**2)])
 
 
-def triangular_factor(rows: np.ndarray) -> np.ndarray:
-    """Return R of rows = Q R, at most as many rows as columns; the rows themselves if they are no more than that."""
-    if len(rows) <= rows.shape[1]:
-        return rows
-    factor = np.zeros((0, rows.shape[1]))
-    for first in range(0, len(rows), ROWS_AT_A_TIME):
-        factor = np.linalg.qr(np.concatenate([factor, rows[first : first + ROWS_AT_A_TIME]]), mode="r")
+def triangular_factor(*parts: np.ndarray) -> np.ndarray:
+    """Return R of [parts] = Q R, the parts side by side, at most as many rows as columns; all rows if so few."""
+    count, width = len(parts[0]), sum(part.shape[1] for part in parts)
+    if count <= width:
+        return np.concatenate(parts, axis=1)
+    factor = np.zeros((0, width))
+    for first in range(0, count, ROWS_AT_A_TIME):
+        rows = np.concatenate([part[first : first + ROWS_AT_A_TIME] for part in parts], axis=1)
+        factor = np.linalg.qr(np.concatenate([factor, rows]), mode="r")
     return factor
 
 
