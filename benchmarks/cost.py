@@ -100,8 +100,9 @@ def against_padding(name: str, kernel: str, repeats: int) -> list[dict]:
 def against_chains(name: str, kernel: str, repeats: int, cores: int = 1) -> list[dict]:
     """Time more and more chains, so many at once as there are cores."""
     problem = Problem.from_model(family(name), n=N)
+    clock = "processor" if cores == 1 else "wall"
     cases = [
-        Case("chains", name, c, problem, kernel, chains=c, cores=cores, clock="wall", rounds=TOGETHER) for c in CHAINS
+        Case("chains", name, c, problem, kernel, chains=c, cores=cores, clock=clock, rounds=TOGETHER) for c in CHAINS
     ]
     return alternate([Rounds(case) for case in cases], repeats)
 

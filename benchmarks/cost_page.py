@@ -27,7 +27,7 @@ def page(rows: pd.DataFrame) -> str:
 Made by `make bench-cost`, in one process on one core unless a line says otherwise; compile time is left out. Every
 ladder has given inverse temperatures, evenly spaced in log β, begins at the model's optimum and is warmed up. Then its
 rounds are timed {times} times over, the cases of a panel in turn, each time for about {SECONDS:g} s. Clock: the
-processor's, and for chains the wall's. NUTS takes at most {2**DEPTH - 1} leapfrog steps.
+processor's, and on several cores the wall's. NUTS takes at most {2**DEPTH - 1} leapfrog steps.
 
 A gradient is the time of a round over the gradients in it, and so holds all else that a round does. A sweep is all
 moves of a family on one rung, with the evaluation of the point they lead to. Exponents are slopes in log-log ± their
@@ -172,9 +172,9 @@ def _cores(rows: pd.DataFrame) -> str:
     cores, chains = own["cores"].max(), own["x"].max()
     if cores == 1:
         return "There was no other core."
-    last = own[own["x"] == chains].pivot_table(index="kernel", columns="cores", values="seconds a round", sort=False)
+    last = own[own["x"] == chains].pivot_table(index="kernel", columns="cores", values="least wall a round", sort=False)
     gains = " and ".join(f"{kernel} {row[1] / row[cores]:.2f}" for kernel, row in last.iterrows())
-    return f"On {cores} cores {chains} chains are done so many times sooner: {gains}."
+    return f"On {cores} cores {chains} chains are done so many times sooner, by the wall's least times: {gains}."
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:

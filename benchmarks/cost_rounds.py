@@ -191,13 +191,15 @@ def alternate(timers: list[Timer], repeats: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        A row for each: seconds a unit of work, the median of the repeats and the least and the most; seconds a round.
+        A row for each: seconds a unit of work, the median of the repeats and the least and the most; seconds a round;
+        the least time of the wall's clock, which is the nearest to that of a machine with nothing else to do.
     """
     counts = [timer.case.rounds or _enough(timer) for timer in timers]
-    found: list[list[tuple[float, float]]] = [[] for _ in timers]
+    found: list[list[tuple[float, float, float]]] = [[] for _ in timers]
     for _ in range(repeats):
         for timer, count, own in zip(timers, counts, found, strict=True):
-            own.append(timer.timed(count))
+            began = time.perf_counter()
+            own.append((*timer.timed(count), time.perf_counter() - began))
     return [_row(timer, count, np.array(own)) for timer, count, own in zip(timers, counts, found, strict=True)]
 
 
@@ -222,6 +224,7 @@ def _row(timer: Timer, count: int, times: np.ndarray) -> dict[str, Any]:
         "repeats": len(times), "rounds": count, "units a round": times[:, 1].mean() / count,
         "seconds a unit": np.median(each),
         "least": each.min(), "most": each.max(), "seconds a round": np.median(times[:, 0]) / count,
+        "least wall a round": times[:, 2].min() / count,
     }  # fmt: skip
 
 
