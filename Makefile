@@ -3,7 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
-.PHONY: bench-stiff bench-trajectories lock-bench bench-evidence study-sgld lock-score score-devinterp
+.PHONY: bench-stiff bench-cost bench-trajectories lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -96,6 +96,9 @@ bench-trajectories: $(READY) ## NUTS, dense masses and MCLMC in ladders; writes 
 
 bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside NumPyro; writes docs/validation/STIFF.md
 	$(BIN)/python benchmarks/stiff.py
+
+bench-cost: $(READY) ## what a round costs against n, rungs, chains, depth; writes docs/validation/COST.md
+	$(BIN)/python benchmarks/cost.py
 
 $(BENCH): pyproject.toml requirements-bench.lock | $(UV)
 	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench

@@ -133,12 +133,16 @@ class Density:
 
 
 def trace_density(
-    model: Callable, args: tuple, kwargs: dict, sufficient: LinearGaussian | Sufficient | None = None
+    model: Callable,
+    args: tuple,
+    kwargs: dict,
+    sufficient: LinearGaussian | Sufficient | None = None,
+    sums: Any = None,
 ) -> Density:
     """Trace a NumPyro model, with its data, into a `Density`. Call inside a 64-bit scope.
 
-    With ``sufficient`` the nll is taken from its summary of the data, and for all else the model is run on the first
-    row alone.
+    With ``sufficient`` the nll is taken from ``sums``, its summary of the data, and for all else the model is run on
+    the first row alone.
 
     Raises
     ------
@@ -155,12 +159,11 @@ def trace_density(
     forward = partial(_forward, model, args, few, sites)
     flat, unravel = ravel_pytree({name: jnp.zeros(shape) for name, shape in sites.latent.items()})
     parts = partial(parts_of, model, args, few, sites)
-    summary: Any = None if sufficient is None else sufficient.summarise(kwargs)
 
     def split(z):
         log_prior, nll = parts(unravel(z))
         if sufficient is not None:
-            nll = sufficient.nll(_constrain(model, args, few, sites, unravel(z)), summary)
+            nll = sufficient.nll(_constrain(model, args, few, sites, unravel(z)), sums)
         return log_prior, nll
 
     def prior_draw(key):

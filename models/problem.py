@@ -122,15 +122,20 @@ class Problem:
         """Log prior, nll, prior draws and transforms, traced once in 64-bit arithmetic."""
         with jax.enable_x64(True):
             try:
-                return trace_density(
-                    self.density, self.args, self.kwargs, None if self.declared is None else self.declared.sufficient
-                )
+                sufficient = None if self.declared is None else self.declared.sufficient
+                return trace_density(self.density, self.args, self.kwargs, sufficient, self.sums)
             except InputError:
                 raise
             except Exception as error:
                 raise InputError(
                     f"model {self.name!r} could not be run with these arguments: {type(error).__name__}: {error}"
                 ) from error
+
+    @cached_property
+    def sums(self) -> Any:
+        """What the model declares to suffice of the data, from one pass over them; None if it declares nothing."""
+        sufficient = None if self.declared is None else self.declared.sufficient
+        return None if sufficient is None else sufficient.summarise(self.kwargs)
 
     @property
     def declared(self) -> Model | None:

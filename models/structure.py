@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-ROWS_AT_A_TIME = 200_000
-"""Rows whose triangular factor is taken at once."""
+from singular.models.small_product import product
+
+ROWS_AT_A_TIME = 5_000
+"""Rows whose triangular factor is taken at once: few enough for the processor's cache."""
 
 Values = Mapping[str, Any]
 """Site name -> value, at one point, on the sites' own supports."""
@@ -48,7 +50,7 @@ class LinearGaussian:
 
     def nll(self, values: Values, sums: Sums) -> Any:
         """Return nL_n at one point, nats: a cost that does not grow with n."""
-        gap = jnp.asarray(sums.y) - jnp.asarray(sums.x) @ self.weights(values)
+        gap = jnp.asarray(sums.y) - product(sums.x, self.weights(values))
         return jnp.sum(jnp.asarray(sums.constant)) + 0.5 * jnp.sum(gap**2) / sums.noise**2
 
 
@@ -154,7 +156,7 @@ def outer_weights(site: str, design: Callable[[Values, Any], Any], linear: bool 
 def sums_of(form: LinearGaussian | NormalBlock, data: Mapping[str, Any]) -> Sums:
     """Return the sums of a data set, its rows taken some at a time."""
     x, y = (np.asarray(part(data), dtype=np.float64) for part in (form.covariates, form.response))
-    factor = triangular_factor(np.concatenate([x, y], axis=1))
+    factor = triangular_factor(x, y)
     constant = _constant(y, form.noise)
     return Sums(factor[:, : x.shape[1]], factor[:, x.shape[1] :], constant, form.noise)
 
@@ -163,13 +165,15 @@ def _constant(y: np.ndarray, noise: float) -> np.ndarray:
     return np.array([0.5 * y.size * math.log(2 * math.pi * noise**2)])
 
 
-def triangular_factor(rows: np.ndarray) -> np.ndarray:
-    """Return R of rows = Q R, at most as many rows as columns; the rows themselves if they are no more than that."""
-    if len(rows) <= rows.shape[1]:
-        return rows
-    factor = np.zeros((0, rows.shape[1]))
-    for first in range(0, len(rows), ROWS_AT_A_TIME):
-        factor = np.linalg.qr(np.concatenate([factor, rows[first : first + ROWS_AT_A_TIME]]), mode="r")
+def triangular_factor(*parts: np.ndarray) -> np.ndarray:
+    """Return R of [parts] = Q R, the parts side by side, at most as many rows as columns; all rows if so few."""
+    count, width = len(parts[0]), sum(part.shape[1] for part in parts)
+    if count <= width:
+        return np.concatenate(parts, axis=1)
+    factor = np.zeros((0, width))
+    for first in range(0, count, ROWS_AT_A_TIME):
+        rows = np.concatenate([part[first : first + ROWS_AT_A_TIME] for part in parts], axis=1)
+        factor = np.linalg.qr(np.concatenate([factor, rows]), mode="r")
     return factor
 
 
@@ -184,9 +188,9 @@ def block_rows(block: NormalBlock, data: Mapping[str, Any]) -> Sums:
 def _normal_equations(block: NormalBlock, rows: Sums, others: Values, beta: Any):
     """Return the Cholesky factor of I + β s² ΦᵀΦ/σ², and β s Φᵀ y/σ²: of the block in units of its prior."""
     design = block.design(others, jnp.asarray(rows.x)) * (block.scale / rows.noise)
-    gram = design.T @ design
+    gram = product(design.T, design)
     root = jnp.linalg.cholesky(jnp.eye(gram.shape[0]) + beta * gram)
-    return root, beta * (design.T @ (jnp.asarray(rows.y) / rows.noise))
+    return root, beta * product(design.T, jnp.asarray(rows.y) / rows.noise)
 
 
 def log_collapsed(block: NormalBlock, rows: Sums, others: Values, beta: Any) -> Any:

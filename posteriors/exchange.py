@@ -36,7 +36,8 @@ class Rungs(NamedTuple):
 class Record(NamedTuple):
     """What one round leaves behind, one row per rung, after the swaps.
 
-    The virials are (z − c)·∇ of the two parts of the log density, c the centre of the rung.
+    The virials are (z − c)·∇ of the two parts of the log density, c the centre of the rung. Gradients are left by the
+    first rung alone: nobody reads the others', and a padded program would write them out at every round.
     """
 
     points: Point
@@ -149,7 +150,8 @@ def _round(split, move, mapping, max_tree_depth, betas, centre, count, key, fres
     arm = points.z - centre
     nll_virial = jnp.sum(arm * points.nll_gradient, axis=1)
     log_prior_virial = jnp.sum(arm * points.log_prior_gradient, axis=1)
-    record = Record(points, nll_virial, log_prior_virial, info, probability, accepted, replica)
+    first = points._replace(log_prior_gradient=points.log_prior_gradient[:1], nll_gradient=points.nll_gradient[:1])
+    record = Record(first, nll_virial, log_prior_virial, info, probability, accepted, replica)
     return Rungs(points, tuning, replica), record
 
 

@@ -176,13 +176,12 @@ def sweep_of(problem: Problem) -> Traced:
     """Return (key, z, β) -> z: all moves that the family declares, in their order."""
     model, density = problem.declared, problem.parts
     assert model is not None
-    summary = None if model.sufficient is None else model.sufficient.summarise(problem.kwargs)
 
     def sweep(key, z, beta):
         values = density.constrain(z)
         values = {site: values[site] for site in density.sites.latent}
         for number, move in enumerate(model.moves.values()):
-            values = {**values, **move.step(jax.random.fold_in(key, number), values, beta, summary)}
+            values = {**values, **move.step(jax.random.fold_in(key, number), values, beta, problem.sums)}
         return density.invert(values)
 
     return hoist(sweep, jax.random.PRNGKey(0), jnp.zeros(density.dim), jnp.ones(()))

@@ -19,6 +19,7 @@ from singular.models.linear_networks.deep_population import three_layers_of_two
 from singular.models.linear_networks.layer_moves import layer_moves
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, true_matrix, truth_in_words
+from singular.models.small_product import product
 from singular.models.structure import NormalBlock, matrix_of, regression
 from singular.models.symmetries import general_linear
 
@@ -80,11 +81,11 @@ def deep_linear(widths: Sequence[int], rank: int) -> Model:
 
     def design(w, x):
         for site in sites[:-1]:
-            x = x @ w[site].T
+            x = product(x, w[site].T)
         return x
 
     def weights(w):
-        return design(w, jnp.eye(sizes[0])) @ w[sites[-1]].T
+        return product(design(w, jnp.eye(sizes[0])), w[sites[-1]].T)
 
     integral, population = integrals(sizes, truth)
     if population is None and rank == 0 and layers == 3 and sizes[:2] == [2, 2] and sizes[3] == 2:

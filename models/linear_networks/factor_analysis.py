@@ -15,6 +15,7 @@ import numpyro.distributions as dist
 from singular.models.base import Data, Model, family
 from singular.models.coefficients import factor_analysis as coefficient
 from singular.models.draws import standard_normals
+from singular.models.small_product import product
 from singular.models.structure import Move, Sufficient
 from singular.models.symmetries import communality, flips, rotation, swaps
 
@@ -106,9 +107,9 @@ def _nll(w: Any, sums: Any) -> Any:
     products, n = (jnp.asarray(part) for part in sums)
     scaled = w["loadings"] * jnp.exp(-0.5 * w["log_variances"])[:, None]
     whitened = products * jnp.exp(-0.5 * (w["log_variances"][:, None] + w["log_variances"]))
-    root = jnp.linalg.cholesky(jnp.eye(scaled.shape[1]) + scaled.T @ scaled)
+    root = jnp.linalg.cholesky(jnp.eye(scaled.shape[1]) + product(scaled.T, scaled))
     half = jax.scipy.linalg.solve_triangular(root, scaled.T, lower=True)
-    explained = jnp.sum((half @ whitened) * half)
+    explained = jnp.sum(product(half, whitened) * half)
     log_determinant = jnp.sum(w["log_variances"]) + 2 * jnp.sum(jnp.log(jnp.diag(root)))
     size = scaled.shape[0] * jnp.log(2 * jnp.pi)
     return 0.5 * (jnp.sum(n) * (size + log_determinant) + jnp.trace(whitened) - explained)

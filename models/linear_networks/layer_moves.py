@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from singular.models.scaling_move import log_scalings
+from singular.models.small_product import product
 from singular.models.structure import Move, Sums, Values
 
 TURNS = 3
@@ -56,16 +57,18 @@ def _layer(sites: tuple[str, ...], place: int, scale: float, key: Any, w: Values
     """
     left, right = jnp.eye(sums.y.shape[1]), jnp.asarray(sums.x).T
     for site in sites[:place]:
-        right = w[site] @ right
+        right = product(w[site], right)
     for site in reversed(sites[place + 1 :]):
-        left = left @ w[site]
+        left = product(left, w[site])
     strength = beta / sums.noise**2
-    rows, u = jnp.linalg.eigh(left.T @ left)
-    columns, v = jnp.linalg.eigh(right @ right.T)
+    rows, u = jnp.linalg.eigh(product(left.T, left))
+    columns, v = jnp.linalg.eigh(product(right, right.T))
     precision = scale**-2 + strength * jnp.maximum(rows, 0.0)[:, None] * jnp.maximum(columns, 0.0)
-    moment = strength * (u.T @ left.T @ jnp.asarray(sums.y).T @ right.T @ v)
+    seen = product(product(left.T, jnp.asarray(sums.y).T), right.T)
+    moment = strength * product(product(u.T, seen), v)
     noise = jax.random.normal(key, moment.shape, moment.dtype)
-    return {sites[place]: u @ (moment / precision + noise / jnp.sqrt(precision)) @ v.T}
+    drawn = product(product(u, moment / precision + noise / jnp.sqrt(precision)), v.T)
+    return {sites[place]: drawn}
 
 
 def _orbit(outer: str, inner: str, scale: float, key: Any, w: Values, beta: Any, sums: Any) -> dict:
@@ -80,7 +83,7 @@ def _turned(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
     units = a.shape[0]
     rotate, stretch, shear = jax.random.split(key, 3)
     q = jax.random.orthogonal(rotate, units, dtype=a.dtype)
-    b, a = b @ q.T, q @ a
+    b, a = product(b, q.T), product(q, a)
     log_scale = log_scalings(stretch, jnp.sum(a**2, axis=1), jnp.sum(b**2, axis=0), a.shape[1] - b.shape[0])
     a, b = a * jnp.exp(log_scale)[:, None], b * jnp.exp(-log_scale)
     return (b, a) if units == 1 else _sheared(shear, b, a)

@@ -18,6 +18,7 @@ from singular.models.integrals.collapse import log_noise
 from singular.models.linear_networks.layer_moves import layer_moves
 from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
+from singular.models.small_product import product
 from singular.models.structure import LinearGaussian
 from singular.models.symmetries import flips, general_linear, swaps
 
@@ -75,7 +76,7 @@ def matrix_factor(rows: int, columns: int, factors: int, rank: int) -> Model:
         symmetries={f"GL({factors}) between A and B": general_linear("A", "B")},
         discrete_symmetries={**swaps({"A": -1, "B": -2}, factors), **flips({"A": -1, "B": -2}, factors)},
         sufficient=LinearGaussian(
-            lambda data: np.tile(np.eye(columns), (len(data["y"]), 1)), _columns, lambda w: jnp.matmul(w["A"], w["B"]).T
+            lambda data: np.tile(np.eye(columns), (len(data["y"]), 1)), _columns, lambda w: product(w["A"], w["B"]).T
         ),
         moves=layer_moves(["B", "A"], [columns, factors, rows]),
         excess_loss=excess_loss,

@@ -21,6 +21,7 @@ from singular.models.linear_networks.linear_oracle import integrals
 from singular.models.linear_networks.linear_truth import balanced_factors, best_loss, true_matrix, truth_in_words
 from singular.models.linear_networks.smaller_factor import probability_of_smaller
 from singular.models.linear_networks.sobol_ridge import LOG2_POINTS, ROUTE, ridge_nodes
+from singular.models.small_product import product
 from singular.models.structure import NormalBlock, matrix_of, regression
 from singular.models.symmetries import flips, general_linear, swaps
 
@@ -100,9 +101,16 @@ def reduced_rank(
         phases=phases,
         symmetries={f"GL({hidden}) between B and A": general_linear("B", "A")},
         discrete_symmetries={**swaps({"A": -2, "B": -1}, hidden), **flips({"A": -2, "B": -1}, hidden)},
-        sufficient=regression(lambda w: w["A"].T @ w["B"].T, noise),
+        sufficient=regression(lambda w: product(w["A"].T, w["B"].T), noise),
         block=NormalBlock(
-            "B", lambda w, x: x @ w["A"].T, jnp.transpose, matrix_of("x"), matrix_of("y"), noise, prior, linear=True
+            "B",
+            lambda w, x: product(x, w["A"].T),
+            jnp.transpose,
+            matrix_of("x"),
+            matrix_of("y"),
+            noise,
+            prior,
+            linear=True,
         ),
         moves=layer_moves(["A", "B"], [inputs, hidden, outputs], prior),
         excess_loss=excess_loss,

@@ -4,6 +4,7 @@ A move is put to exact draws: w from the prior and data at w are a draw of the j
 the posterior. What the move makes of w must have the same joint law: weights normal, residuals normal.
 """
 
+import dataclasses
 from functools import partial
 
 import jax
@@ -17,7 +18,8 @@ from singular.models import catalogue
 from singular.models.density import map_rows, trace_density
 from singular.models.linear_networks import layer_moves
 from singular.models.problem import Problem
-from singular.models.structure import Sums, block_rows, draw_block, log_collapsed, triangular_factor
+from singular.models.structure import Sufficient, Sums, block_rows, draw_block, log_collapsed, triangular_factor
+from singular.posteriors.kernels import kernel_of
 from singular.posteriors.nuts import evaluate
 
 MODELS = catalogue.MODELS.items()
@@ -57,6 +59,22 @@ def test_a_polynomial_block_is_integrated_out_from_sums_alone():
     with jax.enable_x64(True):
         found = float(log_collapsed(few.model.block, rows[0], {"b": jnp.asarray(b)}, 1.0))
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_data_are_summed_up_once():
+    model, taken = catalogue.get("reduced-rank-3-3-2-1"), []
+
+    def summarise(data):
+        taken.append(data)
+        return model.sufficient.summarise(data)
+
+    counted = dataclasses.replace(model, sufficient=Sufficient(summarise, model.sufficient.nll))
+    problem = Problem.from_model(counted, n=50)
+    with jax.enable_x64(True):
+        moves = kernel_of(problem, "moves")
+        assert problem.parts.split(jnp.ones(problem.dim))[1] > 0
+    assert moves.name == "moves"
+    assert len(taken) == 1
 
 
 def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):
