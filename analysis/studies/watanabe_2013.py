@@ -239,8 +239,8 @@ def _widths(table: pd.DataFrame) -> str:
     wide = tried.pivot(index=["hidden", "seed", "prior"], columns="quantity", values="value")
     gaps = (wide[F] - wide[WBIC]).unstack("prior").dropna().groupby("hidden").mean()
     return "; ".join(
-        f"{', '.join(f'{gap:.1f}' for gap in row)} nats at standard deviations {', '.join(f'{w:g}' for w in row.index)} "
-        f"(H = {hidden}, mean of {WIDTHS_SETS} data sets)"
+        f"{', '.join(f'{gap:.1f}' for gap in row)} nats at standard deviations of "
+        f"{', '.join(f'{width:g}' for width in row.index)} (H = {hidden}, mean of {WIDTHS_SETS} data sets)"
         for hidden, row in gaps.iterrows()
     )
 
