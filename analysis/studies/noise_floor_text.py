@@ -9,8 +9,7 @@ from singular.analysis.markdown import markdown
 from singular.analysis.studies.cells import WITHIN
 from singular.analysis.studies.floor_rows import COEFFICIENT
 from singular.analysis.studies.noise_floor_singular import FLOOR, VIRIAL
-
-ISOTROPIC, HESSIAN, NATURAL, OWN = "isotropic", "as the Hessian", "preconditioned", "minibatch"
+from singular.analysis.studies.noise_floor_verdict import HESSIAN, ISOTROPIC, NATURAL, OWN, verdict
 
 
 def text(table: pd.DataFrame) -> str:
@@ -25,7 +24,7 @@ def text(table: pd.DataFrame) -> str:
             _isotropic(hot, table[table["quantity"] == VIRIAL]),
             _own(table),
             _mixed(table[table["part"] == "mixed"]),
-            _verdict(),
+            verdict(table),
             markdown(shown(table)),
         ]
     )
@@ -234,17 +233,4 @@ def _mixed(rows: pd.DataFrame) -> str:
         "**Both noises** (lower right). On y = w²x with isotropic noise of temperature T₀ beside the minibatch's, the "
         "stationary law is known to first order in η. It is Gibbs, with λ = ¼, only where T₀ ≫ κ², κ = 2η/B. Below, "
         f"excess/T₀ rises, but excess itself falls to nothing. {each}."
-    )
-
-
-def _verdict() -> str:
-    return (
-        "**So the claim** holds for isotropic noise with the pull of a prior, on regular and singular models alike, up "
-        "to corrections of order η that are known on quadratics; with noise C = H it holds for steps preconditioned by "
-        "H⁻¹. It needs a condition for real minibatches on regular models: their T orders settings (learning rate over "
-        "batch size is right), but the loss at T is not a count of directions. It fails for real minibatches on "
-        "singular "
-        "models: there is no equilibrium at T, and the degenerate point attracts more than any Gibbs law does. "
-        "Singular "
-        "points are then sought not because their volume is large but because their noise is small."
     )
