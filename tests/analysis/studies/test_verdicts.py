@@ -98,7 +98,7 @@ def test_temperature_axis():
         table,
         [
             ("go out of sight one after the other", where(table, kind == TEMPERED, 1.0), "it does not fall in both"),
-            ("isotropic noise lie on this curve", where(table, isotropic & singular, 2.0, "ratio"), "off this curve in"),
+            ("isotropic noise lie on this curve", where(table, isotropic & singular, 2.0, "ratio"), "off this curve"),
             ("which is positive", where(table, isotropic & singular, 0.5, "ratio"), "which is negative in"),
             ("**Where it fails.**", where(table, own, 1.0, "ratio"), "**Where it should fail.**"),
             ("In the singular model the noise dies out", where(table, own & singular, 1.4, "ratio"),
