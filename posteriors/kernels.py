@@ -43,6 +43,8 @@ class Kernel:
         Gradients in a step besides those of its leapfrog steps.
     step : (functions, split, key, point, tuning, β, tree depth, most depth) -> (Point, StepInfo, vector)
         ``functions`` are the traced ones with their arrays bound; the vector (dim,) is what warm-up learns from.
+    trajectories : bool
+        Whether it follows any, so that it has a step size.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Kernel:
     dim: int
     overhead: int
     step: Callable[..., tuple[Point, StepInfo, Any]]
+    trajectories: bool = True
 
     @property
     def text(self) -> str:
@@ -134,7 +137,7 @@ def _moves(problem: Problem) -> Kernel:
         info = StepInfo(~finite, none, none, jnp.ones(()), jnp.full((), jnp.nan))
         return moved, info, jnp.zeros(1)
 
-    return Kernel("moves", (sweep_of(problem),), 1, 1, step)
+    return Kernel("moves", (sweep_of(problem),), 1, 1, step, trajectories=False)
 
 
 def sweep_of(problem: Problem) -> Traced:
@@ -238,4 +241,5 @@ def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
         return point, info, vector
 
     traced = tuple(part for stage in stages for part in stage.traced)
-    return Kernel(name, traced, stages[-1].dim, sum(stage.overhead for stage in stages), step)
+    overhead = sum(stage.overhead for stage in stages)
+    return Kernel(name, traced, stages[-1].dim, overhead, step, stages[-1].trajectories)
