@@ -187,7 +187,7 @@ def best_parameters(table: pd.DataFrame) -> pd.Series:
     """Return the effective parameters of linear regression, stopped over tempered, each at its best time, by seed."""
     own = table[table["quantity"] == BEST_PARAMETERS]
     stop, heat = (own[(own["kind"] == DESCENT) == d].set_index("seed")["value"] for d in (True, False))
-    return stop / heat
+    return pd.Series(stop / heat)
 
 
 def _parameters(table: pd.DataFrame, problem: str, descent: bool) -> pd.DataFrame:

@@ -9,6 +9,8 @@ from singular.analysis.studies.floor_rows import COEFFICIENT
 from singular.analysis.studies.noise_floor_quadratics import HALF_RANK
 
 ISOTROPIC, HESSIAN, NATURAL, OWN = "isotropic", "as the Hessian", "preconditioned", "minibatch"
+SAME = 0.1
+"""Part by which settings of one noise may differ and still agree."""
 CLOSE = 0.05
 """Part by which a ratio to the Gibbs value may be off at the smallest step: corrections of order η are expected."""
 
@@ -17,6 +19,41 @@ def verdict(table: pd.DataFrame) -> str:
     """Return the last paragraph of the page."""
     said = (_isotropic(table), _preconditioned(table), _regular(table), _singular(table))
     return f"**So the claim** {' '.join(said)}"
+
+
+def alike(quadratics: pd.DataFrame) -> str:
+    """Return whether settings of one noise agree at the lowest temperature at which there are several."""
+    parted = []
+    for noise in (ISOTROPIC, HESSIAN, OWN):
+        rows = _coldest(quadratics, noise)
+        if rows["value"].max() > (1 + SAME) * rows["value"].min():
+            parted.append(noise)
+    if not parted:
+        return (
+            f"Where steps are small, ηh ≪ 1, all settings of one noise agree to {SAME:.0%}, so learning rate over "
+            "batch "
+            "size is what counts."
+        )
+    return f"Even at the lowest T settings differ by more than {SAME:.0%} under noise {', '.join(parted)}."
+
+
+def counted(quadratics: pd.DataFrame) -> str:
+    """Return under which noise the number that settings agree on is a count of directions, half the rank."""
+    counts = [
+        noise
+        for noise in (ISOTROPIC, HESSIAN, OWN)
+        if abs(_coldest(quadratics, noise)["value"].mean() / HALF_RANK - 1) <= CLOSE
+    ]
+    if counts == [ISOTROPIC]:
+        return "But the number they agree on is a count of directions for isotropic noise only."
+    return f"The number at the lowest T is a count of directions for noise {', '.join(counts) or 'of no kind'}."
+
+
+def _coldest(quadratics: pd.DataFrame, noise: str) -> pd.DataFrame:
+    rows = quadratics[quadratics["noise"] == noise]
+    level = rows["temperature"].round(9)
+    several = level.map(level.value_counts()) > 1
+    return rows[level == level[several].min()]
 
 
 def ratios_off(table: pd.DataFrame) -> tuple[list[str], list[str]]:

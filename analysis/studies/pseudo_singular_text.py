@@ -128,13 +128,20 @@ def _own(table: pd.DataFrame) -> str:
     curves = table[(table["part"] == "curve") & (table["noise"] == HESSIAN)]
     wide = curves.pivot(index="temperature", columns="problem", values="value")
     gaps = wide["regular"] - wide["rank 1"]
+    none = bool(gaps.max() < HALF)
     return (
-        "**A floor that is none** (lower left). If the noise of the gradient is proportional to the Hessian, as that "
+        f"**{'A floor that is none' if none else 'A floor'}** (lower left). If the noise of the gradient is "
+        "proportional to the Hessian, as that "
         "of "
         "minibatches of a well-specified model at its optimum is, a direction adds at most about h/2 and never ½: the "
         f"regular model and that of rank 1 differ by {gaps.min():.2g} to {gaps.max():.2g} over all T "
-        "from 1 down to 1e-6. A small curvature is out of sight for good, at any learning rate over batch size. The "
-        "regular model does look singular, yet no resolution changes that: T is not a resolution here."
+        "from 1 down to 1e-6. "
+        + (
+            "A small curvature is out of sight for good, at any learning rate over batch size. The regular model does "
+            "look singular, yet no resolution changes that: T is not a resolution here."
+            if none
+            else f"That passes {HALF:g}: the direction comes into sight here too, and T is a resolution."
+        )
     )
 
 
@@ -152,9 +159,7 @@ def _product(table: pd.DataFrame) -> str:
     return (
         "**A regular neighbour of a singular model** (lower right). K = ½ (w1² w2² + ε² (w1² + w2²)) has one "
         "optimum with both curvatures h = ε²; its coefficient is 1, the product's (ε = 0) is ½. By the rule the two "
-        f"should part at T = h/τ. A difference of {HALF:g} comes at {each}. So the rule is right to a factor of order "
-        f"one "
-        "for the largest ε only; as ε falls T goes with h², and the rule is wrong by as much as 1/h. At T about h "
+        f"should part at T = h/τ. A difference of {HALF:g} comes at {each}. {_right(table)} At T about h "
         "the weights along either axis come to be bounded by ε and no longer by the prior. That turns the "
         "logarithm in the product's volume round, a slow change, but its power of T stays ½. The quadratic about the "
         "optimum holds only where w⁴ is less than ε² w², with w² about T/h: below T about h². Curvature at the optimum "
@@ -184,6 +189,18 @@ def power(table: pd.DataFrame) -> float:
     rows = table[(table["part"] == "parting") & table["problem"].str.startswith("near-product")]
     low, high = (row for _, row in rows.nsmallest(2, "gibbs").sort_values(by="gibbs").iterrows())
     return math.log(high["value"] / low["value"]) / math.log(high["gibbs"] / low["gibbs"])
+
+
+def _right(table: pd.DataFrame) -> str:
+    """Return for which regular neighbours of the product the rule T = h/τ is right, within `FACTOR`."""
+    rows = table[(table["part"] == "parting") & table["problem"].str.startswith("near-product")]
+    near = rows[rows["ratio"].between(1 / FACTOR, FACTOR)]["problem"].str.removeprefix("near-product-")
+    if len(near) == len(rows):
+        return f"So the rule is right to a factor of {FACTOR:g} for every ε."
+    return (
+        f"So the rule is right to a factor of {FACTOR:g} for ε = {', '.join(near) or 'none'} only; between the least ε "
+        f"T goes with h to the power {power(table):.2f}, and the rule is wrong by up to {1 / rows['ratio'].min():,.0f}."
+    )
 
 
 def _names(learners: list[str]) -> str:

@@ -9,9 +9,11 @@ import pandas as pd
 
 from singular.analysis.resolution_axis import ISOTROPIC, OWN, SGLD, TEMPERED
 from singular.analysis.studies import (
+    free_energy_at_the_floor_text,
     noise_floor_text,
     noise_floor_verdict,
     pseudo_singular_text,
+    superposition_text,
     temperature_axis,
     volume_text,
     watanabe_2013,
@@ -67,6 +69,23 @@ def test_noise_floor():
         ],
     )  # fmt: skip
     assert noise_floor_verdict.verdict(table) in noise_floor_text.text(table)
+    minibatch = on_quadratics & (noise == "minibatch") & (table["temperature"] < 0.01)
+    one = minibatch & (table["learning_rate"] == table.loc[minibatch, "learning_rate"].min())
+    on_tanh, decayed = own & (table["problem"] == "tanh-2"), own & (table["weight_decay"] > 0)
+    contrary(
+        noise_floor_text.text,
+        table,
+        [
+            (
+                "all settings of one noise agree",
+                where(table, one, 9.0),
+                "differ by more than 10% under noise minibatch",
+            ),
+            ("a count of directions for isotropic noise only", half, "for noise isotropic, minibatch"),
+            ("Least of all falls tanh-2", where(table, on_tanh, 0.0, "ratio"), "Least of all falls deep-linear"),
+            ("does not hold runs out", where(table, decayed, 1.0, "ratio"), "holds runs out at the Gibbs value in"),
+        ],
+    )
 
 
 def test_pseudo_singular():
@@ -76,6 +95,8 @@ def test_pseudo_singular():
     stopped = direction & (table["noise"] == pseudo_singular_text.STOPPED)
     never = direction & (table["noise"] == pseudo_singular_text.HESSIAN)
     neighbour = parting & table["problem"].str.startswith("near-product")
+    seen = (table["part"] == "curve") & (table["noise"] == pseudo_singular_text.HESSIAN)
+    seen &= (table["problem"] == "regular") & (table["temperature"] < 1e-5)
     contrary(
         pseudo_singular_text.text,
         table,
@@ -85,6 +106,8 @@ def test_pseudo_singular():
             ("It fails for *SGD, C = H*", where(table, never, 1.0, "ratio"), "It fails for none of the learners"),
             ("holds for *Gibbs*", where(table, direction, np.nan, "ratio"), "holds for none of these learners"),
             ("It needs a condition", where(table, neighbour, table["gibbs"]), "the floor is where it is on quadratics"),
+            ("for ε = 0.3 only", where(table, neighbour, 1.0, "ratio"), "for every ε"),
+            ("**A floor that is none**", where(table, seen, 9.0), "the direction comes into sight here too"),
         ],
     )  # fmt: skip
 
@@ -104,6 +127,31 @@ def test_temperature_axis():
             ("In the singular model the noise dies out", where(table, own & singular, 1.4, "ratio"),
              "In the singular model it is off in 3 of 3"),
         ],
+    )  # fmt: skip
+
+
+def test_superposition():
+    table = committed("superposition")
+    law = (table["quantity"] == superposition_text.CROSSING) & (table["method"] == "exact")
+    with_l, with_k = (
+        law & (table["phase"] == law_) for law_ in (superposition_text.THEIRS_L, superposition_text.THEIRS_K)
+    )
+    contrary(
+        lambda rows: superposition_text.text(rows, 0),
+        table,
+        [("two omissions nearly cancel", where(table, with_l, 5e3), "at unit noise with neither"),
+         ("two omissions nearly cancel", where(table, with_k, 600.0), "at unit noise with L and K")],
+    )  # fmt: skip
+
+
+def test_free_energy_at_the_floor():
+    table = committed("free-energy-at-the-floor")
+    mixed, fine = table["noise"] == "mixed", table["noise"] == "isotropic"
+    contrary(
+        free_energy_at_the_floor_text.text,
+        table,
+        [("**Where it fails: the model", where(table, mixed, 0.0, "z_gibbs"), "it does as well (all"),
+         ("free energy at T decides (", where(table, fine, 9.0, "z_gibbs"), "free energy at T does not decide")],
     )  # fmt: skip
 
 
