@@ -53,7 +53,7 @@ def _coldest(quadratics: pd.DataFrame, noise: str) -> pd.DataFrame:
     rows = quadratics[quadratics["noise"] == noise]
     level = rows["temperature"].round(9)
     several = level.map(level.value_counts()) > 1
-    return rows[level == level[several].min()]
+    return pd.DataFrame(rows[level == level[several].min()])
 
 
 def ratios_off(table: pd.DataFrame) -> tuple[list[str], list[str]]:
