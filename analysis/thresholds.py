@@ -77,6 +77,12 @@ MINIMUM_BLOCK = 10
 FALSE_ALARM = 1e-4
 """Chance that blocks, or chains, of a good series are told to disagree. A summary holds some 50 estimates."""
 
+LEFT_OUT = 0.1
+"""Share of the chains, the furthest apart, that have no say in how correlated blocks of one chain are."""
+SECOND_LAG = 16
+"""Chains from which the covariance of blocks is taken to the second lag: of fewer it is noise, which hides a chain that
+stands apart."""
+
 # --- data sets -------------------------------------------------------------------------------------------------------
 
 FEW_DATA_SETS = 5

@@ -11,9 +11,11 @@ from singular.analysis.thresholds import (
     BLOCKS,
     FALSE_ALARM,
     HEAVY_TAIL,
+    LEFT_OUT,
     MINIMUM_BLOCK,
     MINIMUM_EFFECTIVE,
     MINIMUM_TAIL,
+    SECOND_LAG,
 )
 
 UNTRUSTED = "error bar not trustworthy"
@@ -93,9 +95,12 @@ def trust_flags(influence: np.ndarray, mcse: float) -> tuple[str, ...]:
 
     - The series has too few effective draws, (sd/mcse)², for its autocorrelations to be known.
     - Blocks disagree: the error from the means of long blocks is larger than ``mcse`` by more than chance,
-      the square of their ratio being χ²/dof with one degree of freedom fewer than there are blocks.
+      the square of their ratio being χ²/dof with one degree of freedom fewer than there are blocks, and by more than
+      ``mcse`` itself can be off: it is read off half chains less their means, which hides a part of about
+      τ/(draws of half a chain), τ the autocorrelation time it stands for.
     - Chains disagree: their means differ by more than the spread of blocks within each chain allows (Fisher's
-      F of an analysis of variance). The draws of a chain that is stuck look fine by themselves.
+      F of an analysis of variance, blocks that follow each other being correlated by as much as they are). The draws
+      of a chain that is stuck look fine by themselves.
     - The series has a tail so heavy (Pareto k̂ of its absolute values) that rare draws yet to come could
       move the mean by more than any error shows.
 
@@ -113,31 +118,56 @@ def trust_flags(influence: np.ndarray, mcse: float) -> tuple[str, ...]:
     if effective < MINIMUM_EFFECTIVE:
         found.append(f"{effective:.0f} effective draws < {MINIMUM_EFFECTIVE:.0f}")
     if series.shape[1] >= BLOCKS * MINIMUM_BLOCK:
-        found += _disagreements(series / mcse)
+        found += _disagreements(series / mcse, hidden=2 * (series.size / effective) / series.shape[1])
     khat = _tail(series)
     if khat > HEAVY_TAIL:
         found.append(f"heavy tail of its influence (Pareto k {khat:.2f} > {HEAVY_TAIL})")
     return tuple(f"{UNTRUSTED}: {what}" for what in found)
 
 
-def _disagreements(scaled: np.ndarray) -> list[str]:
-    """``scaled`` is the influence in units of its mcse."""
+def _disagreements(scaled: np.ndarray, hidden: float) -> list[str]:
+    """``scaled`` is the influence in units of its mcse, ``hidden`` the part of it that half chains can hide."""
     from scipy.special import chdtri, fdtri
 
     found = []
     means = block_means(scaled, scaled.shape[1] // BLOCKS)
     chains = means.shape[0]
     ratio = float(np.std(means, ddof=1)) / math.sqrt(means.size)
-    largest = math.sqrt(float(chdtri(means.size - 1, FALSE_ALARM)) / (means.size - 1))
+    largest = math.sqrt(float(chdtri(means.size - 1, FALSE_ALARM)) / (means.size - 1)) * (1 + hidden)
     if ratio > largest:
         found.append(f"blocks of draws give {ratio:.2f} times the error, chance up to {largest:.2f}")
     within = float(np.mean(np.var(means, axis=1, ddof=1))) / BLOCKS
     if chains > 1 and within > 0.0:
         excess = float(np.var(means.mean(axis=1), ddof=1)) / within
-        largest = float(fdtri(chains - 1, chains * (BLOCKS - 1), 1.0 - FALSE_ALARM))
+        largest = float(fdtri(chains - 1, chains * (BLOCKS - 1), 1.0 - FALSE_ALARM)) * _correlated(means)
         if excess > largest:
             found.append(f"chains disagree (F = {excess:.1f}, chance up to {largest:.1f})")
     return found
+
+
+def _correlated(means: np.ndarray) -> float:
+    """Return how much more the mean of a chain varies than if its blocks, (chain, block), were independent; at least 1.
+
+    Their covariances at the first lags follow from products of their residuals, whose expectations are linear in them:
+    tr(M A_k M Γ) for the residuals M x, M = I − 1/B, of blocks with the covariance Γ. The chains that stand furthest
+    apart are left out, since a stuck one would excuse itself.
+    """
+    chains, blocks = means.shape
+    middle = means.mean(axis=1)
+    apart = np.abs(middle - np.median(middle))
+    kept = means[np.argsort(apart)[: chains - int(chains * LEFT_OUT)]]
+    lags = range(3 if chains >= SECOND_LAG else 2)
+    pairs = [np.eye(blocks, k=lag) + np.eye(blocks, k=-lag) for lag in lags]
+    centre = np.eye(blocks) - 1 / blocks
+    residuals = kept - kept.mean(axis=1, keepdims=True)
+    seen = [float(np.mean(np.sum(residuals @ pair * residuals, axis=1))) for pair in pairs]
+    if seen[0] <= 0.0:
+        return 1.0
+    expected = [[float(np.trace(centre @ pair @ centre @ other)) for other in pairs] for pair in pairs]
+    covariances = np.linalg.solve(expected, seen)
+    of_mean = sum(value * pair.sum() for value, pair in zip(covariances, pairs, strict=True)) / blocks**2
+    independent = 0.5 * seen[0] / (blocks - 1) / blocks
+    return max(1.0, float(of_mean / independent))
 
 
 def _tail(series: np.ndarray) -> float:

@@ -1,40 +1,39 @@
 """λ and m read off a measured volume: V(ε) ~ C ε^λ (−log ε)^(m−1), with noise.
 
-log V = −λ L + (m − 1) log (L + b) + c + a e^(−δ L),  L = −log ε.
+log V = −λ L + (m − 1) log (L + b) + c + further poles,  L = −log ε.
 
-The same m − 1 logarithms with one constant b stand for a polynomial, since noise does not show more. Every m is given
-b (none for m = 1) and one further term, whose δ is one of `SHIFTS`: a next pole nearer than the least of them looks
-like a logarithm to noisy data, and m rests on there being none.
+The same m − 1 logarithms with one constant b stand for a polynomial, since noise does not show more. The further
+poles of the zeta function are not known: λ is averaged over every m, b and kind of further poles of `volume_fits`,
+each with its probability, and its error is the spread over them. A next pole near to λ can look like a logarithm, and
+a logarithm like it: whichever is the less likely and fits as well is told in a flag.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from singular.analysis.volume import DISAGREE, Volume
+from singular.analysis.volume_fits import NEAREST, ONE, SEVERAL, Fits, all_fits, increments, weights
 from singular.errors import InputError
 
 ORDERS = (1, 2, 3, 4)
-SHIFTS = (0.25, 0.5, 1.0)
-"""Distances δ from λ to the next pole that are tried, beside none."""
 LEAST = 6 * math.log(10)
 """Least length of a curve, in L: six decades. Beyond, it is used as long as the replicates agree (`DISAGREE`)."""
-OFFSETS = np.linspace(-3.0, 5.0, 33)
-"""Values of b: the scale of ε, within factors of e^−3 and e^5."""
 STARTS = (0.1, 0.3, 0.5)
-"""Share of the curve, in L, left out at its large ε: the first of these that fits; the later ones are alternatives."""
+"""Share of the curve, in L, left out at its large ε: the first of these that fits."""
 POOR = 2.0
 """χ² for each increment from which a curve does not fit: more of its large ε is left out."""
 SIGMAS = 3.0
 DECIDED = SIGMAS**2
-"""χ² by which an m must beat all others to be decided, and by which one is excluded: three standard deviations."""
-NEIGHBOURS = 7
-"""Levels on either side over which the variance of an increment is averaged."""
+"""Twice the log of the odds, or χ², by which an m must beat another to exclude it: three standard deviations."""
+OPEN, RIVAL = "m is open", "is unlikely but fits as well"
+"""What flags say of an m."""
+EDGE = 0.25
+"""Probability of the least distance to the next pole from which nearer ones cannot be left out."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +42,30 @@ class Growth:
 
     Attributes
     ----------
-    value, mcse : float
-        λ with that m, and its standard error from the replicates.
+    value : float
+        λ, averaged over every fit with its probability, whatever its m.
+    mcse : float
+        What the noise of the curve does to λ, the fit being given.
     systematic : float
-        The largest difference that another range of ε, or another choice of the further term, makes beyond its
-        noise; and a third of what an m makes that is not excluded, since m can be that far off at three errors.
+        The spread of λ over the fits, as a standard deviation; at least a third of what an m makes that is not
+        excluded, since m can be that far off at three errors.
     multiplicity : int
-        The least m that is not excluded: whose χ² is within `DECIDED` of the best.
+        The likeliest m.
     lead : float
-        χ² by which it beats the best other m; negative where a larger one fits better, but not by enough.
+        Twice the log of the odds by which it beats the next likely one.
     decided : bool
         Whether the lead is more than `DECIDED`.
-    chi_squared : m -> float
-        Least χ² with each m, over ``increments`` increments of the curve.
+    deviance : m -> float
+        Twice the log of the odds of the likeliest m against this one.
     values : m -> float
         λ with each m.
     increments : int
+        How many were fitted.
     decades : float
         Length of the curve, log10.
+    flags : tuple of str
+        An m that is open; one that is excluded as unlikely and yet fits as well, with the λ and the next pole that it
+        needs; a next pole as near as is allowed for, so that nearer ones are possible; a curve that nothing fits.
     """
 
     value: float
@@ -69,10 +74,11 @@ class Growth:
     multiplicity: int
     lead: float
     decided: bool
-    chi_squared: dict[int, float]
+    deviance: dict[int, float]
     values: dict[int, float]
     increments: int
     decades: float
+    flags: tuple[str, ...]
 
     @property
     def error(self) -> float:
@@ -96,6 +102,11 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
     ------
     InputError
         If the curve is shorter.
+
+    References
+    ----------
+    Watanabe (2009), Algebraic Geometry and Statistical Learning Theory, chapter 4: every pole of the zeta function
+    is a term of V(ε). Hoeting, Madigan, Raftery & Volinsky (1999), Statistical Science 14, 382-417: averaging.
     """
     x = -np.log(measured.frame["epsilon"].to_numpy())
     first = max(x[0], 0.0)
@@ -106,131 +117,63 @@ def growth(measured: Volume, orders: Sequence[int] = ORDERS) -> Growth:
     calm = np.logical_and.accumulate(np.std(measured.curves, axis=0, ddof=1) <= DISAGREE) | (x - first < LEAST)
     calm[np.argmin(calm) if not calm.all() else -1] = True  # the level that completes the least length
     x, curves = x[calm], measured.curves[:, calm]
-    decades = float((x[-1] - first) / math.log(10))
     for start in STARTS:
-        best = {order: _best(x, curves, order, start) for order in orders}
-        poor = min(cost for cost, _ in best.values()) / _increments(x, curves, start).mean.size
+        steps = increments(x, curves, start)
+        fits = all_fits(steps, orders)
+        poor = float(fits.cost.min()) / steps.mean.size
         if poor <= POOR:
             break
-    least = min(cost for cost, _ in best.values())
-    winner = min(order for order in orders if best[order][0] <= least + DECIDED)
-    chi_squared, (offset, shift) = best[winner]
-    value, mcse = _slope(x, curves, winner, start, offset, shift)
-    mcse = math.hypot(mcse, _from_offset(x, curves, winner, start, shift)) * math.sqrt(max(1.0, poor / POOR))
-    others = []
-    for later in (s for s in STARTS if s >= start):
-        for other in (None, *SHIFTS):
-            trial_chi, (trial_offset, _) = _best(x, curves, winner, later, (other,))
-            trial, trial_error = _slope(x, curves, winner, later, trial_offset, other)
-            # a fit that is much worse, or that says nothing, is no alternative
-            if trial_error < 4 * mcse and (later > start or trial_chi < chi_squared + DECIDED):
-                others.append((abs(trial - value), math.sqrt(max(trial_error**2 - mcse**2, 0.0))))
-    systematic = max((max(0.0, moved - noise) for moved, noise in others), default=0.0)
-    values = {order: _slope(x, curves, order, start, *at)[0] for order, (_, at) in best.items()}
-    for order in orders:  # an m that is not excluded
-        if best[order][0] <= least + DECIDED:
-            systematic = max(systematic, abs(values[order] - value) / SIGMAS)
-    lead = min((best[order][0] for order in orders if order != winner), default=math.inf) - chi_squared
+    raised = max(1.0, poor / POOR)
+    share = weights(fits, raised)
+    value = float(share @ fits.value)
+    noise = raised * float(share @ fits.variance)
+    spread = math.sqrt(float(share @ (fits.value - value) ** 2))
+    likely = {order: float(share[fits.order == order].sum()) for order in orders}
+    winner = max(orders, key=lambda order: likely[order])
+    deviance = {order: 2 * math.log(likely[winner] / max(likely[order], 1e-300)) for order in orders}
+    values = {order: _mean(fits, share, order) for order in orders}
+    possible = [order for order in orders if deviance[order] <= DECIDED]
+    third = max(abs(values[order] - value) for order in possible) / SIGMAS
+    lead = min((deviance[order] for order in orders if order != winner), default=math.inf)
+    flags = _flags(fits, share, likely, possible)
+    if poor > POOR:
+        flags = (*flags, f"nothing fits: χ² of {poor:.1f} for each increment")
     return Growth(
         value=value,
-        mcse=mcse,
-        systematic=systematic,
+        mcse=math.sqrt(noise),
+        systematic=max(spread, math.sqrt(max(third**2 - noise, 0.0))),
         multiplicity=winner,
         lead=lead,
         decided=lead > DECIDED,
-        chi_squared={order: float(best[order][0]) for order in orders},
+        deviance=deviance,
         values=values,
-        increments=_increments(x, curves, start).mean.size,
-        decades=decades,
+        increments=steps.mean.size,
+        decades=float((x[-1] - first) / math.log(10)),
+        flags=flags,
     )
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """Increments of log V: the ends of each in L, of the mean curve, with one replicate left out, and variance."""
-
-    ends: np.ndarray
-    mean: np.ndarray
-    without: np.ndarray
-    variance: np.ndarray
+def _mean(fits: Fits, share: np.ndarray, order: int) -> float:
+    own = fits.order == order
+    if share[own].sum() > 0:
+        return float(np.average(fits.value[own], weights=share[own]))
+    return float(fits.value[own][np.argmax(fits.log_weight[own])])
 
 
-def _increments(x: np.ndarray, curves: np.ndarray, start: float) -> _Steps:
-    """Return the increments of the log of the mean volume beyond ``start``; errors by the jackknife.
-
-    Copies of few ancestors make distant increments move together, and the curve less certain than its increments
-    say: the variance is raised by as much.
-    """
-    begin = max(x[0], 0.0) + start * (x[-1] - max(x[0], 0.0))
-    used = np.flatnonzero(x >= begin)
-    ends = np.stack([x[used[:-1]], x[used[1:]]], axis=1)
-    count = curves.shape[0]
-    without = np.stack([_log_sum(np.delete(curves, r, axis=0)) for r in range(count)])
-    mean, without = (np.diff(c[..., used], axis=-1) for c in (_log_sum(curves), without))
-    raw = (count - 1) * np.var(without, axis=0)
-    variance = np.array([raw[max(0, i - NEIGHBOURS) : i + NEIGHBOURS + 1].mean() for i in range(raw.size)])
-    together = (count - 1) * np.var(without.sum(axis=1)) / variance.sum()
-    return _Steps(ends, mean, without, variance * max(1.0, float(together)))
-
-
-def _log_sum(curves: np.ndarray) -> np.ndarray:
-    return np.asarray(logsumexp(curves, axis=0))
-
-
-def _columns(pairs: np.ndarray, order: int, offset: float, shift: float | None):
-    """Return the linear terms of an increment, and the known part with its logarithms."""
-    low, high = pairs.T
-    columns = [low - high]
-    if shift is not None:
-        columns.append(np.exp(-shift * (high - pairs[0, 0])) - np.exp(-shift * (low - pairs[0, 0])))
-    return np.stack(columns, axis=1), (order - 1) * np.log((high + offset) / (low + offset))
-
-
-def _best(
-    x,
-    curves,
-    order: int,
-    start: float,
-    shifts: Sequence[float | None] = (None, *SHIFTS),
-    offsets: Iterable[float] = OFFSETS,
-) -> tuple[float, tuple[float, float | None]]:
-    """Return the least χ² of the mean curve, two added for a further term, and (b, δ) where it is."""
-    steps = _increments(x, curves, start)
-    scale = np.sqrt(steps.variance)
-    found: tuple[float, tuple[float, float | None]] = (math.inf, (0.0, None))
-    for shift in shifts:
-        for offset in offsets if order > 1 else (0.0,):
-            if steps.ends[0, 0] + offset < 1.0:
-                continue
-            columns, known = _columns(steps.ends, order, offset, shift)
-            target = (steps.mean - known) / scale
-            matrix = columns / scale[:, None]
-            fitted = matrix @ np.linalg.lstsq(matrix, target, rcond=None)[0]
-            cost = float(np.sum((target - fitted) ** 2)) + (0.0 if shift is None else 2.0)
-            if cost < found[0]:
-                found = (cost, (float(offset), shift))
-    return found
-
-
-def _from_offset(x, curves, order: int, start: float, shift: float | None) -> float:
-    """Return what one standard deviation of b does to λ: half its range over the b with χ² within 1 of the least."""
-    if order == 1:
-        return 0.0
-    costs, slopes = [], []
-    for offset in OFFSETS:
-        cost = _best(x, curves, order, start, (shift,), (offset,))[0]
-        if math.isfinite(cost):
-            costs.append(cost)
-            slopes.append(_slope(x, curves, order, start, offset, shift)[0])
-    near = np.array(slopes)[np.array(costs) <= min(costs) + 1.0]
-    return float(np.ptp(near)) / 2
-
-
-def _slope(x, curves, order: int, start: float, offset: float, shift: float | None) -> tuple[float, float]:
-    """Return λ of the mean curve and its standard error by the jackknife."""
-    steps = _increments(x, curves, start)
-    columns, known = _columns(steps.ends, order, offset, shift)
-    weight = steps.variance**-0.5
-    targets = (np.vstack([steps.mean, steps.without]) - known) * weight
-    fits = np.linalg.lstsq(columns * weight[:, None], targets.T, rcond=None)[0][0]
-    return float(fits[0]), float(np.sqrt((fits.size - 2) * np.var(fits[1:])))
+def _flags(fits: Fits, share: np.ndarray, likely: dict[int, float], possible: list[int]) -> tuple[str, ...]:
+    flags = []
+    if len(possible) > 1:
+        flags.append(f"{OPEN}: " + ", ".join(f"{order} ({likely[order]:.2f})" for order in possible))
+    # two for the size and the place of a pole, one for b: what a free number gains by chance
+    cost = fits.cost + 2.0 * (2 * (fits.further == ONE) + (fits.order > 1))
+    cost = np.where(fits.further == SEVERAL, np.inf, cost)
+    for order in likely:
+        own = np.where(fits.order == order, cost, np.inf)
+        best = int(np.argmin(own))
+        if order not in possible and own[best] <= cost.min() + DECIDED:
+            needed = f" if the next pole is {fits.shift[best]:.2f} from it" if fits.further[best] == ONE else ""
+            flags.append(f"m = {order} {RIVAL}, with λ = {fits.value[best]:.3f}{needed}")
+    edge = float(share[(fits.further > 0) & (fits.shift <= NEAREST * 1.001)].sum())
+    if edge > EDGE:
+        flags.append(f"the next pole may be nearer than {NEAREST:g} (a probability of {edge:.2f} of being as near)")
+    return tuple(flags)

@@ -67,11 +67,11 @@ least of linear programs, m − 1 the dimension of the face on which it is least
 solver.
 
 **Splitting.** The prior volume of {{K < ε}} by multilevel splitting, eight independent replicates. Fitted is
-log V = λ log ε + (m − 1) log(−log ε + b) + c, with or without one further pole; compared is χ². The error of λ is
-one standard deviation, from the replicates, from b, from other ranges of ε, and from the other m where they are not
-excluded; where the curve fits badly more of its large ε is left out. λ agrees within three. m is the least whose χ²
-is within 9 of the best, and *open* if another is. A next pole nearer than 1/4 would pass for a logarithm: there the m
-of this route proves little.
+log V = λ log ε + (m − 1) log(−log ε + b) + c and further poles; λ is averaged over every m, b and kind of further
+poles, each with its probability. The error of λ is one standard deviation, from the replicates and from the spread over
+the fits; where the curve fits badly more of its large ε is left out. λ agrees within three. m is the likeliest, and
+*open* if the odds against another are less than e^(9/2); compared is twice the log of the odds. A next pole nearer than
+1/16 is not allowed for.
 
 z = (measured − claimed)/error. A bound agrees if the measured λ is not above it.
 
@@ -126,7 +126,7 @@ def _with_error(value: float, error: float) -> str:
 
 
 def _comparison(row) -> str:
-    """Return the scores (or χ²) of m − 1, m and m + 1 about the measured m."""
+    """Return the scores (or twice the log of the odds) of m − 1, m and m + 1 about the measured m."""
     near = {int(m): s for m, s in row.scores.items() if abs(int(m) - row.m) <= 1}
     return ", ".join(f"{m}: {score:.3g}" for m, score in sorted(near.items()))
 

@@ -106,7 +106,7 @@ def grown(measured: analysis.Volume) -> dict[str, Any]:
     fit = analysis.growth(measured)
     return {
         **row, "value": fit.value, "error": fit.error, "m": fit.multiplicity, "decided": fit.decided,
-        "scores": fit.chi_squared, "values": fit.values, "limit": SIGMAS * fit.error, "increments": fit.increments,
+        "scores": fit.deviance, "values": fit.values, "limit": SIGMAS * fit.error, "increments": fit.increments,
         "decades": fit.decades,
     }  # fmt: skip
 

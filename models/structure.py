@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from singular.models.integrals.collapse import log_gaussian_block
 from singular.models.small_product import product
 
 ROWS_AT_A_TIME = 5_000
@@ -185,12 +186,10 @@ def block_rows(block: NormalBlock, data: Mapping[str, Any]) -> Sums:
     return Sums(x, y, _constant(y, block.noise), block.noise)
 
 
-def _normal_equations(block: NormalBlock, rows: Sums, others: Values, beta: Any):
-    """Return the Cholesky factor of I + β s² ΦᵀΦ/σ², and β s Φᵀ y/σ²: of the block in units of its prior."""
+def _normal_equations(block: NormalBlock, rows: Sums, others: Values):
+    """Return s² ΦᵀΦ/σ² and s Φᵀ y/σ²: of the block in units of its prior."""
     design = block.design(others, jnp.asarray(rows.x)) * (block.scale / rows.noise)
-    gram = product(design.T, design)
-    root = jnp.linalg.cholesky(jnp.eye(gram.shape[0]) + beta * gram)
-    return root, beta * product(design.T, jnp.asarray(rows.y) / rows.noise)
+    return product(design.T, design), product(design.T, jnp.asarray(rows.y) / rows.noise)
 
 
 def log_collapsed(block: NormalBlock, rows: Sums, others: Values, beta: Any) -> Any:
@@ -198,18 +197,16 @@ def log_collapsed(block: NormalBlock, rows: Sums, others: Values, beta: Any) -> 
 
     Bishop (2006), Pattern Recognition and Machine Learning, equation 3.86, with the likelihood raised to β.
     """
-    root, moment = _normal_equations(block, rows, others, beta)
-    half = jax.scipy.linalg.solve_triangular(root, moment, lower=True)
-    quadratic = 0.5 * jnp.sum(half**2) - moment.shape[1] * jnp.sum(jnp.log(jnp.diag(root)))
-    return quadratic - beta * (
-        jnp.sum(jnp.asarray(rows.constant)) + 0.5 * jnp.sum((jnp.asarray(rows.y) / rows.noise) ** 2)
-    )
+    gram, moment = _normal_equations(block, rows, others)
+    noise = jnp.sum(jnp.asarray(rows.constant)) + 0.5 * jnp.sum((jnp.asarray(rows.y) / rows.noise) ** 2)
+    return log_gaussian_block(gram, moment, beta) - beta * noise
 
 
 def draw_block(block: NormalBlock, rows: Sums, key: Any, others: Values, beta: Any) -> Any:
     """Return an exact draw of the block given the others at β, laid out as its site is."""
-    root, moment = _normal_equations(block, rows, others, beta)
-    half = jax.scipy.linalg.solve_triangular(root, moment, lower=True)
+    gram, moment = _normal_equations(block, rows, others)
+    root = jnp.linalg.cholesky(jnp.eye(gram.shape[0]) + beta * gram)
+    half = jax.scipy.linalg.solve_triangular(root, beta * moment, lower=True)
     noise = jax.random.normal(key, half.shape, half.dtype)
     drawn = jax.scipy.linalg.solve_triangular(root.T, half + noise, lower=False)
     return block.columns(block.scale * drawn)

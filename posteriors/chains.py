@@ -85,7 +85,7 @@ class Chains:
     def step_sizes(self) -> np.ndarray:
         """Return the step sizes, (chain, rung); NaN on the prior's rung, and wherever no trajectory is followed."""
         sizes = np.stack([np.asarray(state.tuning.step_size)[: self.grid.size] for state in self.states])
-        sizes[:, slice(None) if self.kernel.name == "moves" else 0] = np.nan
+        sizes[:, 0 if self.kernel.trajectories else slice(None)] = np.nan
         return sizes
 
     def dense_masses(self) -> np.ndarray:

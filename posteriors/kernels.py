@@ -37,17 +37,20 @@ class Kernel:
     Attributes
     ----------
     name : str
+        Tells compiled programs apart: two kernels of one name and the same traced functions must do the same.
     traced : tuple of Traced
         The functions of the model it calls; their arrays are arguments of the compiled program.
     dim : int
         Length of the vector whose mass matrix is adapted.
     overhead : int
         Gradients in a step besides those of its leapfrog steps.
-    dense : bool
-        Whether its mass matrix may become dense (`nuts.inverse_mass_of`).
     step : (functions, split, key, point, tuning, β, tree depth, most depth) -> (Point, StepInfo, (vector, gradient))
         ``functions`` are the traced ones with their arrays bound; warm-up learns from the vector (dim,) whose mass
         matrix is adapted, and from the gradient of its potential.
+    dense : bool
+        Whether its mass matrix may become dense (`nuts.inverse_mass_of`).
+    trajectories : bool
+        Whether it follows any, so that it has a step size.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Kernel:
     overhead: int
     step: Callable[..., tuple[Point, StepInfo, Any]]
     dense: bool = False
+    trajectories: bool = True
 
     @property
     def text(self) -> str:
@@ -169,7 +173,7 @@ def _moves(problem: Problem) -> Kernel:
         info = StepInfo(~finite, none, none, jnp.ones(()), jnp.full((), jnp.nan))
         return moved, info, (jnp.zeros(1), jnp.zeros(1))
 
-    return Kernel("moves", (sweep_of(problem),), 1, 1, step)
+    return Kernel("moves", (sweep_of(problem),), 1, 1, step, trajectories=False)
 
 
 def sweep_of(problem: Problem) -> Traced:
@@ -272,4 +276,5 @@ def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
         return point, info, learnt
 
     traced = tuple(part for stage in stages for part in stage.traced)
-    return Kernel(name, traced, stages[-1].dim, sum(stage.overhead for stage in stages), step)
+    overhead = sum(stage.overhead for stage in stages)
+    return Kernel(name, traced, stages[-1].dim, overhead, step, trajectories=stages[-1].trajectories)

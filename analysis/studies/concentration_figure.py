@@ -9,6 +9,7 @@ import pandas as pd
 
 from singular.analysis.figures import BLUE, GREY, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS
+from singular.analysis.studies.panels import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,15 +56,5 @@ def _lines(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
         axes.plot(
             one["n"], one["value"], color=colour, lw=1.8 if place == 0 else 0.8, alpha=1.0 if place == 0 else 0.45
         )
-    axes.errorbar(
-        drawn["n"],
-        drawn["value"],
-        yerr=2 * drawn["mcse"],
-        color=colour,
-        marker=marker,
-        ls="",
-        ms=6,
-        capsize=3,
-        label=label,
-    )
+    points(axes, drawn, "n", color=colour, marker=marker, ms=6, label=label)
     axes.set_xscale("log")

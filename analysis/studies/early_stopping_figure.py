@@ -31,6 +31,7 @@ from singular.analysis.studies.early_stopping_exact import (
     TEMPERED,
 )
 from singular.analysis.studies.early_stopping_risk import BEST, DESCENT, EDGE, MEAN_LOSS, PARAMETERS
+from singular.analysis.studies.panels import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,7 +94,7 @@ def _flow(axes: Axes, table: pd.DataFrame) -> None:
         known = rows[rows["kind"] == "exact"].sort_values(by="time")
         axes.plot(known["time"], known["value"], color=colour, lw=1.6, label=name)
         drawn = rows[rows["kind"] == "simulated"]
-        axes.errorbar(drawn["time"], drawn["value"], yerr=2 * drawn["mcse"], color=colour, marker=marker, ls="", ms=5)
+        points(axes, drawn, "time", color=colour, marker=marker, ms=5, capsize=0)
     s = np.array([10.0, 1e5])
     axes.plot(s, 0.25 / s, color=GREY, ls="--", lw=1.4, label="Gibbs, λ/t of |w|⁴")
     axes.set_xscale("log")

@@ -14,27 +14,25 @@ from singular.analysis.studies.early_stopping_exact import (
     EXPONENT,
     FLOW_STEP,
     GENERALISED,
-    GIBBS_VOLUME,
     LARGEST,
     LEARNED,
     LIMIT,
     PRODUCT,
     PUSHED,
     SEEN_AT,
+    SPECTRUM,
     TEMPERED,
-    VOLUME,
 )
-from singular.analysis.studies.early_stopping_risk import (
-    BEST,
-    BEST_LOSS,
-    BEST_MEMBER,
-    BEST_PARAMETERS,
-    DESCENT,
-    EDGE,
-    LINEAR,
-    NETWORKS,
-    PARAMETERS,
+from singular.analysis.studies.early_stopping_read import (
+    Verdict,
+    best_parameters,
+    pairs,
+    parameters_at,
+    problems,
+    product,
+    verdict,
 )
+from singular.analysis.studies.early_stopping_risk import BEST_MEMBER, DESCENT, EDGE, LINEAR, NETWORKS
 
 COMPARED = (1.0, 10.0, 100.0)
 """ηN = 1/T at which effective parameters are told."""
@@ -44,82 +42,29 @@ SOME = 5.0
 
 def text(table: pd.DataFrame) -> str:
     """Return the page."""
+    found = verdict(table, COMPARED, SOME)
     paragraphs = [
         "The claim under test: singularities are not needed for singular behaviour. A learner that has not converged "
         "meets a loss landscape in which many directions make no difference, and the argument of free energy applies "
         "at that resolution instead of at the optimum. Here the learner is gradient descent from draws of the prior, "
         "stopped after N steps of size η. The resolution it is compared with is a temperature: a posterior tempered "
         "to T = 1/(nβ), in nats an observation, under the same prior N(0, I/τ), τ = 1, with ηN in the place of 1/T.",
-        _opposite(table),
-        _ridge(table),
-        _parameters(table),
-        _best(table),
-        _singular(table),
+        _opposite(table, found),
+        _ridge(table, found),
+        _parameters(table, found),
+        _best(table, found),
+        _singular(table, found),
         "**What this says of the claim.**",
-        _verdict(table),
+        _verdict(table, found),
         _agreement(table),
     ]
     return "\n\n".join(paragraphs) + "\n\n" + markdown(shown(table))
 
 
-def pairs(table: pd.DataFrame, problem: str, quantity: str = BEST) -> pd.DataFrame:
-    """Return the best ηN and the best 1/T of each data set: columns ``stop``, ``heat``, errors, losses, ``inside``."""
-    own = table[table["problem"] == problem]
-
-    def column(kind: str, name: str, field: str) -> pd.Series:
-        rows = own[(own["kind"] == kind) & (own["quantity"] == name)]
-        return pd.Series(rows[field].to_numpy(), index=rows["seed"].to_numpy())
-
-    tempered = "tempered posterior"
-    frame = pd.DataFrame(
-        {
-            "stop": column(DESCENT, quantity, "value"),
-            "heat": column(tempered, quantity, "value"),
-            "stop_error": column(DESCENT, quantity, "mcse"),
-            "heat_error": column(tempered, quantity, "mcse"),
-            "stop_loss": column(DESCENT, BEST_LOSS, "value"),
-            "heat_loss": column(tempered, BEST_LOSS, "value"),
-        }
-    )
-    return frame.assign(
-        inside=(column(DESCENT, quantity, "flags") != EDGE) & (column(tempered, quantity, "flags") != EDGE)
-    )
-
-
-def product(frame: pd.DataFrame) -> tuple[float, float]:
-    """Return the geometric mean of ηN* T* over the data sets with both inside, and its standard error over them."""
-    logs = np.log(frame["stop"] / frame["heat"])[frame["inside"]]
-    if len(logs) < 2:
-        return math.nan, math.nan
-    mean = math.exp(float(logs.mean()))
-    return mean, mean * float(logs.std(ddof=1) / math.sqrt(len(logs)))
-
-
-def parameters_at(table: pd.DataFrame, problem: str, time: float) -> tuple[float, float, float, float]:
-    """Return the effective parameters of descent and of the tempered posterior at one ηN = 1/T, with their errors.
-
-    Of the first data set, linear in log time between the points.
-    """
-    own = table[(table["problem"] == problem) & (table["quantity"] == PARAMETERS)]
-    own = own[own["seed"] == own["seed"].min()]
-    found = []
-    for descent in (True, False):
-        rows = own[(own["kind"] == DESCENT) == descent].sort_values(by="time")
-        where = np.log(rows["time"].to_numpy())
-        inside = where[0] - 1e-9 <= math.log(time) <= where[-1] + 1e-9
-        found += [float(np.interp(math.log(time), where, rows[f])) if inside else math.nan for f in ("value", "mcse")]
-    return found[0], found[1], found[2], found[3]
-
-
-def problems(table: pd.DataFrame) -> list[str]:
-    """Return the models whose test loss was followed."""
-    return [f"linear-{LINEAR[0]}", *NETWORKS]
-
-
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return, for each model, the best stop against the best temperature, and the parameters at both."""
     rows = []
-    for name in problems(table):
+    for name in problems():
         frame = pairs(table, name)
         mean, error = product(frame)
         inside = frame[frame["inside"]]
@@ -146,7 +91,7 @@ def _told(value: float, error: float) -> str:
     return f"{value:.2f}" if error == 0 else f"{value:.2f} ± {error:.2f}"
 
 
-def _opposite(table: pd.DataFrame) -> str:
+def _opposite(table: pd.DataFrame, found: Verdict) -> str:
     own = table[(table["part"] == "quadratic") & (table["kind"] == "exact")]
 
     def at(name: str, time: float) -> float:
@@ -154,31 +99,41 @@ def _opposite(table: pd.DataFrame) -> str:
         return float(rows.loc[(np.log(rows["time"]) - math.log(time)).abs().idxmin(), "value"])
 
     low, high = own["time"].min(), own["time"].max()
+    rank = sum(h > 0 for h in SPECTRUM)
     middle = float(own.loc[own["time"] >= SOME - 1e-9, "time"].min())
     return (
-        "**Effective parameters has two opposite meanings.** On a quadratic with curvatures 10, 1, 0.1, 0.01 and 0 "
-        "(exact). *Learned directions*: half of Σ [1 − (1 − ηh)^N], what descent has taken over from the data, grows "
-        f"from {at(LEARNED, low):.3f} at ηN = {low:g} over {at(LEARNED, middle):.2f} at {middle:.2g} to "
-        f"{at(LEARNED, high):.2f} at {high:,.0f}, half the rank. *Pushed-forward coefficient*: take the parameters "
-        f"after N steps as the prior of a posterior at nβ = {SEEN_AT:,.0f}, and ask for its excess coefficient: it "
-        f"falls from {at(PUSHED, low):.2f} over {at(PUSHED, middle):.2f} to {at(PUSHED, high):.3f}, as it counts what "
-        "is seen and not yet learnt. Both are functions of N alone and both hide directions, but a direction that "
-        "descent has not reached is missing from the first and present in the second. For every finite N the second "
-        "returns to half the rank as nβ → ∞: descent maps parameters one to one and makes no model singular. Only "
+        f"**Effective parameters has two {'opposite meanings' if found.opposite else 'meanings'}.** On a quadratic "
+        "with curvatures 10, 1, 0.1, 0.01 and 0 (exact). *Learned directions*: half of Σ [1 − (1 − ηh)^N], what "
+        f"descent has taken over from the data, goes from {at(LEARNED, low):.3f} at ηN = {low:g} over "
+        f"{at(LEARNED, middle):.2f} at {middle:.2g} to {at(LEARNED, high):.2f} at {high:,.0f}, half the rank being "
+        f"{rank / 2:g}. *Pushed-forward coefficient*: take the parameters after N steps as "
+        f"the prior of a posterior at nβ = {SEEN_AT:,.0f}, and ask for its excess coefficient: it "
+        f"goes from {at(PUSHED, low):.2f} over {at(PUSHED, middle):.2f} to {at(PUSHED, high):.3f}, as it counts what "
+        f"is seen and not yet learnt. {_way(found)} Both are functions of N alone and both hide directions, but a "
+        "direction that descent has not reached is missing from the first and present in the second. For every finite "
+        "N the second returns to half the rank as nβ → ∞: descent maps parameters one to one and makes no model "
+        "singular. Only "
         "the first corresponds to a temperature."
     )
 
 
-def _ridge(table: pd.DataFrame) -> str:
+def _way(found: Verdict) -> str:
+    if found.opposite:
+        return "One grows and the other falls."
+    return "They do not go opposite ways here, against what the laws say."
+
+
+def _ridge(table: pd.DataFrame, found: Verdict) -> str:
     own = table[table["part"] == "ridge"]
     most = own[own["quantity"] == LARGEST].set_index("problem")["value"]
     quadratics = table[(table["part"] == "quadratic") & (table["kind"] == "exact")]
     wide = quadratics.pivot_table(index="time", columns="quantity", values="value")
     ratio = wide[LEARNED] / wide[TEMPERED]
     return (
-        "**On a quadratic the correspondence is 1/T = ηN, within bounds.** Half the ridge count at penalty 1/(ηN) "
-        "*is* the excess coefficient of a prior centred at the minimum at 1/T = ηN. Gradient flow has learnt between "
-        f"1 and {most['flow']:.4f} times as much of every direction, whatever the spectrum (the square, "
+        "**On a quadratic the correspondence is 1/T = ηN, "
+        f"{'within bounds' if found.bounded else 'but not within the bounds'}.** Half the ridge count at penalty "
+        "1/(ηN) *is* the excess coefficient of a prior centred at the minimum at 1/T = ηN. Gradient flow has learnt "
+        f"between 1 and {most['flow']:.4f} times as much of every direction, whatever the spectrum (the square, "
         f"{most['flow'] ** 2:.3f}, is the ratio of risks of Ali, Kolter and Tibshirani 2019). Steps of finite size "
         "may exceed that: "
         + ", ".join(
@@ -194,10 +149,9 @@ def _ridge(table: pd.DataFrame) -> str:
     )
 
 
-def _parameters(table: pd.DataFrame) -> str:
-    most = float(table.loc[(table["quantity"] == LARGEST) & (table["problem"] == "flow"), "value"].iloc[0])
-    parts, outside, count = [], 0, 0
-    for name in problems(table):
+def _parameters(table: pd.DataFrame, found: Verdict) -> str:
+    parts = []
+    for name in problems():
         told = []
         for time in COMPARED:
             stopped, stopped_error, warm, warm_error = parameters_at(table, name, time)
@@ -206,25 +160,38 @@ def _parameters(table: pd.DataFrame) -> str:
             ratio = stopped / warm
             error = ratio * math.hypot(stopped_error / stopped, warm_error / warm)
             told.append(f"{_told(ratio, error)} at {time:g}")
-            if name in NETWORKS:
-                count += 1
-                outside += not 1 - 2 * error <= ratio <= most + 2 * error
         parts.append(f"{name}: {', '.join(told)}")
     return (
         "**On networks there is no smoother, but there is a count.** The effective parameters of a procedure are Σ "
         "∂f_i/∂y_i, how much each prediction follows its own observation (Stein's identity makes it Σ Cov(f_i, "
         "y_i)/σ²). It is the trace of the smoother if there is one; here the derivative is taken through all N "
         "steps, and averaged over starts. For the tempered posterior it is β Σ Var_β(f_i)/σ². Stopped over tempered, "
-        f"at ηN = 1/T: {'; '.join(parts)}. Both counts are small when little has been learnt, whether the model is "
-        f"singular or not: the qualitative claim holds. The bounds of 1 and {most:.4f} are those of quadratics: the "
-        f"networks are outside of them by more than two errors at {outside} of these {count} points. 1/T = ηN is no "
-        "calibration of networks, since how fast descent learns depends on where in the prior it starts."
+        f"at ηN = 1/T: {'; '.join(parts)}. At their first time the counts of the networks are at most "
+        f"{found.first:.0%} of those at the last: {_few(found)} The bounds of 1 and {found.largest:.4f} are those of "
+        f"quadratics: the networks are outside of them by more than two errors at {found.outside} of these "
+        f"{found.points} points. "
+        f"{_calibration(found)}"
     )
 
 
-def _best(table: pd.DataFrame) -> str:
+def _few(found: Verdict) -> str:
+    if found.few:
+        return "both are small when little has been learnt, and the qualitative claim holds."
+    return "they are not small when little has been learnt, and the qualitative claim does not hold."
+
+
+def _calibration(found: Verdict) -> str:
+    if found.outside:
+        return (
+            "1/T = ηN is no calibration of networks, since how fast descent learns depends on where in the prior it "
+            "starts."
+        )
+    return "Nothing speaks against 1/T = ηN as a calibration of these networks, within those bounds."
+
+
+def _best(table: pd.DataFrame, found: Verdict) -> str:
     lines = []
-    for name in problems(table):
+    for name in problems():
         frame = pairs(table, name)
         inside = frame[frame["inside"]]
         mean, error = product(frame)
@@ -252,31 +219,45 @@ def _best(table: pd.DataFrame) -> str:
         f"have {next(iter(NETWORKS.values()))['n']} observations.\n\n"
         + "\n".join(lines)
         + "\n\nIn one direction flow has shrunk as much as ridge when 1/T = (e^(ηNh) − 1)/h, which is more than ηN: "
-        "stopping has to be earlier than the temperature says, and the more so the more is learnt. ηN* = 1/T* is a "
-        f"rule for weak learning. {_same_count(table)}"
+        f"stopping should be earlier than the temperature says, and the more so the more is learnt. {_earlier(found)} "
+        f"{_same_count(table, found)}"
     )
 
 
-def _same_count(table: pd.DataFrame) -> str:
+def _earlier(found: Verdict) -> str:
+    each = len(found.products)
+    told = f"It is earlier, by more than two errors, on {len(found.earlier)} of {each} models"
+    if len(found.earlier) == each:
+        return told + ". ηN* = 1/T* is a rule for weak learning."
+    others = [name for name in found.products if name not in found.earlier]
+    return told + f", not on {', '.join(others)}."
+
+
+def _same_count(table: pd.DataFrame, found: Verdict) -> str:
     """Return what both have learnt at their own best time."""
-    own = table[table["quantity"] == BEST_PARAMETERS]
-    stop, heat = (own[(own["kind"] == DESCENT) == d].set_index("seed")["value"] for d in (True, False))
-    ratio = stop / heat
+    ratio = best_parameters(table)
     told = []
     for name in NETWORKS:
         first = pairs(table, name).iloc[0]
         at_stop = parameters_at(table, name, float(first["stop"]))[:2]
         at_heat = parameters_at(table, name, float(first["heat"]))[2:]
         told.append(f"{_told(*at_stop)} and {_told(*at_heat)} on the first data set of {name}")
+    each = len(found.nearer)
+    if len(found.closer) == each:
+        verdict_here = "nearer on every model, so that it is the better common axis"
+    elif found.closer:
+        verdict_here = f"nearer on {', '.join(found.closer)} only: neither axis is the better one throughout"
+    else:
+        verdict_here = "no nearer on any model: it is not the better axis"
     return (
-        "Counted in effective parameters the two optima lie nearer: stopped over tempered, each at its own best, "
+        "Counted in effective parameters, each at its own best, stopped over tempered is "
         f"{ratio.mean():.2f} ± {ratio.std(ddof=1) / math.sqrt(len(ratio)):.2f} for linear regression (mean over data "
-        f"sets; {ratio.min():.2f} to {ratio.max():.2f}); {', '.join(told)}. The count of parameters is the better "
-        "common axis."
+        f"sets; {ratio.min():.2f} to {ratio.max():.2f}); {', '.join(told)}. By this count the two optima lie "
+        f"{verdict_here}."
     )
 
 
-def _singular(table: pd.DataFrame) -> str:
+def _singular(table: pd.DataFrame, found: Verdict) -> str:
     own = table[(table["part"] == "flow") & (table["kind"] == "exact")]
     told = []
     for name, rows in own.groupby("problem"):
@@ -285,39 +266,91 @@ def _singular(table: pd.DataFrame) -> str:
         last = exponents.iloc[-1]
         told.append(f"{name}: {last['value']:.4f} at s = {last['time']:,.0f}, limit {limit:g}")
     return (
-        "**On singular losses stopping is no Gibbs law.** Under a tempered posterior E[K] falls as λ/t whatever the "
-        "order of the minimum, and geometry sits in the prefactor. Under gradient flow geometry sits in the *power*: "
-        "on |w|^D E[K] falls as s^(−D/(D−2)) = s^(−1/(1−2λ)), exponentially for D = 2, faster than 1/s for every D. "
+        f"**On singular losses stopping is {_gibbs(found)}.** Under a tempered posterior E[K] falls as λ/t "
+        "whatever the order of the minimum, and geometry sits in the prefactor. Under gradient flow geometry sits in "
+        "the "
+        "*power*: on |w|^D E[K] falls as s^(−D/(D−2)) = s^(−1/(1−2λ)), exponentially for D = 2, faster than 1/s for "
+        "every D. "
         f"Local exponents: {'; '.join(told)}. For {PRODUCT} the limit comes with a logarithm, so that it is reached "
         f"as slowly as 1/log s. Gradient descent by steps of {FLOW_STEP:g} was simulated beside the exact laws "
-        "(below). With E[K] as its thermometer a stopped learner would be colder than 1/s by ever more as it goes on."
+        f"(below). {_thermometer(found)}"
     )
 
 
-def _verdict(table: pd.DataFrame) -> str:
-    most = float(table.loc[(table["quantity"] == LARGEST) & (table["problem"] == "flow"), "value"].iloc[0])
+def _gibbs(found: Verdict) -> str:
+    if len(found.other_powers) == len(found.powers):
+        return "no Gibbs law"
+    return f"no Gibbs law on {', '.join(found.other_powers)}" if found.other_powers else "not told from a Gibbs law"
+
+
+def _thermometer(found: Verdict) -> str:
+    colder = [name for name in found.other_powers if found.powers[name] > 1]
+    warmer = [name for name in found.other_powers if found.powers[name] < 1]
+    told = [
+        f"{way} than 1/s by ever more as it goes on, on {', '.join(names)}"
+        for way, names in (("colder", colder), ("warmer", warmer))
+        if names
+    ]
+    if not told:
+        return "With E[K] as its thermometer a stopped learner keeps to 1/s as it goes on, here."
+    return f"With E[K] as its thermometer a stopped learner would be {'; '.join(told)}."
+
+
+def _verdict(table: pd.DataFrame, found: Verdict) -> str:
     own = table[(table["part"] == "quadratic") & (table["kind"] == "exact")]
-    wide = own.pivot_table(index="time", columns="quantity", values="value")
-    time = float(wide.index[wide.index >= SOME - 1e-9].min())
-    volume, gibbs = (float(wide.loc[time, name]) for name in (VOLUME, GIBBS_VOLUME))
-    each = {name: product(pairs(table, name)) for name in problems(table)}
-    told = ", ".join(f"{mean:.2f} ± {error:.2f} ({name})" for name, (mean, error) in each.items())
+    time = float(own.loc[own["time"] >= SOME - 1e-9, "time"].min())
+    volume, gibbs = found.volumes
+    told = ", ".join(f"{mean:.2f} ± {error:.2f} ({name})" for name, (mean, error) in found.products.items())
+    if found.bounded:
+        quadratics = (
+            "*It holds* for quadratics, with exact bounds: directions with ηNh ≪ 1 make no difference to a learner "
+            f"stopped at N, in a regular model too, and half of what flow has learnt is between 1 and "
+            f"{found.largest:.4f} times that of Bayes at the temperature 1/(τηN), its excess coefficient if the prior "
+            "is centred at the minimum. No singularity is needed."
+        )
+    else:
+        quadratics = "*It does not hold* even for quadratics: what flow has learnt leaves the bounds of its law."
+    networks = (
+        "In the networks as well both learners begin with few parameters and gain them one resolution after the other."
+        if found.few
+        else "In the networks it is not so: the learners do not begin with few parameters."
+    )
+    count = (
+        "the count must be the learned directions, not the coefficient of the pushed-forward prior, which goes the "
+        "other way"
+        if found.opposite
+        else "which of the two counts is taken makes no difference of direction"
+    )
+    rule = (
+        "the temperature is no fixed function of ηN: the best stop and the best temperature have ηN* T* = "
+        f"{told}, not 1 on {', '.join(found.apart)}"
+        if found.apart
+        else f"the temperature may be 1/(ηN): the best stop and the best temperature have ηN* T* = {told}, all of "
+        "them 1 within two errors"
+    )
+    fails = [
+        f"the log volume of the learner's law is −{-volume:,.0f} nats under descent, where it falls linearly in N, and "
+        f"−{-gibbs:,.1f} under tempering, where it falls as a logarithm (ηN = {time:,.3g} on the quadratic above)"
+        if found.other_volumes
+        else "",
+        f"on singular losses the power of time is another ({', '.join(found.other_powers)})"
+        if found.other_powers
+        else "",
+    ]
+    fails = [reason for reason in fails if reason]
+    energy = (
+        f"*It fails* as a statement of free energy: {', and '.join(fails)}; the penalty that matches is another one in "
+        "each direction. Which directions are hidden at a resolution carries over; how much each weighs, exp(−F), does "
+        "not."
+        if fails
+        else f"*It does not fail* as a statement of free energy here: the log volumes are −{-volume:,.1f} and "
+        f"−{-gibbs:,.1f} nats, and the powers of time are those of a tempered posterior."
+    )
     return "\n".join(
         [
-            "- *It holds* for quadratics, with exact bounds: directions with ηNh ≪ 1 make no difference to a learner "
-            f"stopped at N, in a regular model too, and half of what flow has learnt is between 1 and {most:.4f} "
-            "times that of Bayes at the temperature 1/(τηN), its excess coefficient if the prior is centred at the "
-            "minimum. No singularity is needed. In the networks as well both learners begin with no parameters and "
-            "gain them one resolution after the other.",
-            "- *It needs a condition*: the count must be the learned directions, not the coefficient of the "
-            "pushed-forward prior, which goes the other way; the steps small (ηh < 1); the prior that of the starts. "
-            "And the temperature is no fixed function of ηN: the best stop and the best temperature have ηN* T* = "
-            f"{told}, not 1.",
-            "- *It fails* as a statement of free energy: the log volume of the learner's law falls linearly in N "
-            f"under descent (−{-volume:,.0f} nats at ηN = {time:,.3g} on the quadratic above) and as a logarithm under "
-            f"tempering (−{-gibbs:,.1f}), the penalty that matches is another one in each direction, and on singular "
-            "losses the power of time is another. Which directions are hidden at a resolution carries over; how much "
-            "each weighs, exp(−F), does not.",
+            f"- {quadratics} {networks}",
+            f"- *It needs a condition*: {count}; the steps small (ηh < 1); the prior that of the starts. And {rule}.",
+            f"- {energy}",
         ]
     )
 

@@ -10,6 +10,7 @@ from scipy.special import logit
 
 from singular.analysis.figures import BLACK, GREY, PURPLE, SKY, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS
+from singular.analysis.studies.panels import points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,4 +126,4 @@ def _points(axes, rows: pd.DataFrame, x: str, place: int, label: str, colours=CO
     for flagged in (False, True):
         one = rows[(rows["flags"] != "") == flagged]
         face = "white" if flagged else colours[place]
-        axes.errorbar(one[x], one["value"], yerr=2 * one["mcse"], capsize=3, mfc=face, **style)
+        points(axes, one, x, mfc=face, **style)

@@ -20,6 +20,7 @@ from singular.analysis.figures import (
     finish,
     new_figure,
 )
+from singular.analysis.studies.panels import points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,8 +96,16 @@ def _equal(axes: Axes, rows: pd.DataFrame) -> None:
             axes.plot(curve["temperature"], curve["value"], color=NOISE_COLOURS[noise], ls=style, lw=1.2)
             at = (drawn["noise"] == noise) & (drawn["batch_size"] == size) & (drawn["momentum"] == mu)
             some = drawn[at & drawn["temperature"].round(9).isin([0.002, 0.02, 0.2])]
-            axes.errorbar(some["temperature"], some["value"], yerr=2 * some["mcse"], ls="", marker=marks[size, mu],
-                          color=NOISE_COLOURS[noise], ms=6, mfc="none", capsize=2)  # fmt: skip
+            points(
+                axes,
+                some,
+                "temperature",
+                marker=marks[size, mu],
+                color=NOISE_COLOURS[noise],
+                ms=6,
+                mfc="none",
+                capsize=2,
+            )
     for (size, mu), style in styles.items():
         axes.plot([], [], color=GREY, ls=style, marker=marks[size, mu], mfc="none", label=f"B = {size}, μ = {mu:g}")
     for noise in ("isotropic", "minibatch"):
@@ -121,8 +130,7 @@ def _finite(axes: Axes, rows: pd.DataFrame) -> None:
                   label=NOISE_NAMES[noise] + (f", μ = {mu:g}" if mu else ""))  # fmt: skip
         at = (drawn["noise"] == noise) & (drawn["batch_size"] == 1) & (drawn["momentum"] == mu)
         some = drawn[at]
-        axes.errorbar(some["learning_rate"] / edge, some["value"], yerr=2 * some["mcse"], ls="", ms=5, capsize=2,
-                      marker=NOISE_MARKERS[noise], color=colour)  # fmt: skip
+        points(axes, some, some["learning_rate"] / edge, ms=5, capsize=2, marker=NOISE_MARKERS[noise], color=colour)
     axes.axhline(2.0, color=GREY, lw=0.8, ls=":")
     axes.set_xscale("log")
     axes.set_xlim(2e-3, 1.0)
@@ -172,9 +180,16 @@ def _mixed(axes: Axes, rows: pd.DataFrame) -> None:
     for place, ((rate, size), some) in enumerate(
         rows[rows["part"] == "mixed"].groupby(["learning_rate", "batch_size"])
     ):
-        axes.errorbar(some["temperature"] / kappa**2, some["value"], yerr=2 * some["mcse"], ls="",
-                      marker="os^D"[place % 4], color=(BLUE, ORANGE, GREEN)[place % 3], ms=6, mfc="none", capsize=3,
-                      label=f"runs, η = {rate:g}, B = {size:g}")  # fmt: skip
+        points(
+            axes,
+            some,
+            some["temperature"] / kappa**2,
+            marker="os^D"[place % 4],
+            color=(BLUE, ORANGE, GREEN)[place % 3],
+            ms=6,
+            mfc="none",
+            label=f"runs, η = {rate:g}, B = {size:g}",
+        )
     axes.axhline(0.25, color=GREY, lw=0.9, ls=":")
     axes.set_xscale("log")
     axes.set_ylim(0.0, 1.3)

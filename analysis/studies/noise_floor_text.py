@@ -9,8 +9,16 @@ from singular.analysis.markdown import markdown
 from singular.analysis.studies.cells import WITHIN
 from singular.analysis.studies.floor_rows import COEFFICIENT
 from singular.analysis.studies.noise_floor_singular import FLOOR, VIRIAL
-
-ISOTROPIC, HESSIAN, NATURAL, OWN = "isotropic", "as the Hessian", "preconditioned", "minibatch"
+from singular.analysis.studies.noise_floor_verdict import (
+    HESSIAN,
+    ISOTROPIC,
+    NATURAL,
+    OWN,
+    alike,
+    counted,
+    fallen,
+    verdict,
+)
 
 
 def text(table: pd.DataFrame) -> str:
@@ -25,7 +33,7 @@ def text(table: pd.DataFrame) -> str:
             _isotropic(hot, table[table["quantity"] == VIRIAL]),
             _own(table),
             _mixed(table[table["part"] == "mixed"]),
-            _verdict(),
+            verdict(table),
             markdown(shown(table)),
         ]
     )
@@ -94,12 +102,9 @@ def _equal(rows: pd.DataFrame) -> str:
         "upper middle). Excess/T over settings of (η, B, μ) that have one T; settings that are unstable are left "
         "out:\n\n"
         + "\n".join(lines)
-        + "\n\nWhere steps are small, ηh ≪ 1, all settings of one noise agree, so learning rate over batch size is "
-        "what "
-        "counts. What parts them is the step itself, which at one T is largest for large batches without momentum. But "
-        "the number they agree on is a count of directions for isotropic noise only. With own minibatches, or C = H, "
-        "it "
-        "is ½ tr C/σ², C the covariance of an observation's gradient, which is ½ tr H in expectation; that has the "
+        + f"\n\n{alike(rows)} What parts them is the step itself, which at one T is largest for large batches without "
+        f"momentum. {counted(rows)} By theory, with own minibatches or C = H, it is ½ tr C/σ², C the covariance of an "
+        "observation's gradient, which is ½ tr H in expectation; that has the "
         "unit "
         "of a curvature: rescaling the parameters changes it. Own minibatches are parted by one thing more: their "
         "noise "
@@ -187,6 +192,11 @@ def _own(table: pd.DataFrame) -> str:
             )
         lines.append(f"- {name}, η = {rate:g}, B = {size:.0f}: {'; '.join(each)}")
     floors = table[table["quantity"] == FLOOR]
+    down, count = fallen(table)
+    last = rows.loc[rows.groupby(["problem", "learning_rate", "batch_size", "weight_decay"])["steps"].idxmax()]
+    highest = last.groupby("problem")["ratio"].max().idxmax()
+    decayed = last[last["weight_decay"] > 0]
+    held = int((decayed["ratio"] + WITHIN * decayed["ratio_mcse"] >= 1).sum())
     told = ""
     for floor in floors.to_dict("records"):
         same = rows[
@@ -206,21 +216,20 @@ def _own(table: pd.DataFrame) -> str:
         )
     return (
         "**The same models under the noise of their own minibatches** (lower middle). This noise vanishes at the "
-        "degenerate point, so that runs which come there stay: excess/T does not settle at λ but falls, until the "
-        "data's own optimum is resolved. Ratio to the Gibbs value at the T of the same η/B (σ² = 1):\n\n"
+        f"degenerate point, so that runs which come there stay. In {down} of {count} settings excess/T does not settle "
+        "at λ but falls, below the Gibbs value by more than its errors. Ratio to the Gibbs value at the T of the same "
+        "η/B (σ² = 1):\n\n"
         + "\n".join(lines)
-        + "\n\nOn the product the fall goes with N η²/B, the time in which w1² and w2² come to balance, and not with "
-        "ηN: "
-        f"nearest to N η²/B = 1 the ratio is {', '.join(same)}. It ends where the data's own optimum w1 w2 = s is no "
-        f"longer "
-        "degenerate: "
-        "at the balanced point, where excess/T is about |s|, of order 1/√n, if T is well below |s|/2, and less where "
-        "T is "
-        f"not, as here.{told.rstrip(';')}. tanh-2, whose data are fewest and whose optimum fits their noise, falls "
-        f"least. "
-        f"Weight decay of the "
-        f"size "
-        "of a prior does not hold runs out at the Gibbs value."
+        + "\n\nOn the product w1² and w2² come to balance in a time N η²/B, not ηN: nearest to N η²/B = 1 the ratio "
+        "is "
+        f"{', '.join(same)}. It ends where the data's own optimum w1 w2 = s is no longer degenerate: at the balanced "
+        "point, where excess/T is about |s|, of order 1/√n, if T is well below |s|/2, and less where T is not, as "
+        f"here.{told.rstrip(';')}. Least of all falls {highest}. Weight decay of the size of a prior "
+        + (
+            "does not hold runs out at the Gibbs value."
+            if not held
+            else f"holds runs out at the Gibbs value in {held} of {len(decayed)} settings."
+        )
     )
 
 
@@ -234,17 +243,4 @@ def _mixed(rows: pd.DataFrame) -> str:
         "**Both noises** (lower right). On y = w²x with isotropic noise of temperature T₀ beside the minibatch's, the "
         "stationary law is known to first order in η. It is Gibbs, with λ = ¼, only where T₀ ≫ κ², κ = 2η/B. Below, "
         f"excess/T₀ rises, but excess itself falls to nothing. {each}."
-    )
-
-
-def _verdict() -> str:
-    return (
-        "**So the claim** holds for isotropic noise with the pull of a prior, on regular and singular models alike, up "
-        "to corrections of order η that are known on quadratics; with noise C = H it holds for steps preconditioned by "
-        "H⁻¹. It needs a condition for real minibatches on regular models: their T orders settings (learning rate over "
-        "batch size is right), but the loss at T is not a count of directions. It fails for real minibatches on "
-        "singular "
-        "models: there is no equilibrium at T, and the degenerate point attracts more than any Gibbs law does. "
-        "Singular "
-        "points are then sought not because their volume is large but because their noise is small."
     )

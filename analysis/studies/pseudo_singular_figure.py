@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, finish, new_figure
+from singular.analysis.studies.panels import points
 from singular.analysis.studies.pseudo_singular_laws import HALF, LEARNERS, SPECTRA
 
 if TYPE_CHECKING:
@@ -59,8 +60,7 @@ def _spectra(axes: Axes, table: pd.DataFrame, learner: str, style: str = "-") ->
         axes.plot(curve["temperature"], curve["value"], color=COLOURS[model], ls=style, lw=2.6 - 0.7 * place,
                   label=label)  # fmt: skip
         runs = rows[rows["part"] == "runs"]
-        axes.errorbar(runs["temperature"], runs["value"], yerr=2 * runs["mcse"], ls="", marker=MARKERS[model], ms=6,
-                      mfc="none", color=COLOURS[model], capsize=3)  # fmt: skip
+        points(axes, runs, "temperature", marker=MARKERS[model], ms=6, mfc="none", color=COLOURS[model])
     for h in SPECTRA["regular"][1:]:
         axes.axvline(h, color=GREY, ls=":", lw=1.0)
     axes.set_xscale("log")
@@ -108,8 +108,7 @@ def _product(axes: Axes, table: pd.DataFrame) -> None:
         )
         axes.plot(curve["temperature"], curve["value"], color=colour, lw=1.6, label=label)
         runs = table[(table["part"] == "runs") & (table["problem"] == name)]
-        axes.errorbar(runs["temperature"], runs["value"], yerr=2 * runs["mcse"], ls="", marker="o", ms=5, mfc="none",
-                      color=colour, capsize=3)  # fmt: skip
+        points(axes, runs, "temperature", marker="o", ms=5, mfc="none", color=colour)
     for at, told in ((1e-2, "h = ε²"), (1e-4, "h² = ε⁴")):
         axes.axvline(at, color=PURPLE, ls=":", lw=1.0)
         axes.text(at, 0.02, f" {told}", color=PURPLE, fontsize=8)

@@ -9,6 +9,7 @@ import pandas as pd
 from singular import models
 from singular.analysis.figures import BLACK, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS
+from singular.analysis.studies.panels import points
 from singular.analysis.studies.rank_phases_rules import RESOLUTION, STRATUM, THRESHOLD, laws, network_of
 
 if TYPE_CHECKING:
@@ -73,10 +74,16 @@ def _parts(axes: Axes, rows: pd.DataFrame, name: str) -> None:
             axes.plot(one["n"], one["value"], color=COLOURS[place], lw=2.2 if seed < 0 else 0.9)
         drawn = own[own["method"] == "mbar"]
         label = f"{phase}: λ = {law.generic:g}, where parts meet {law.coefficient:g} (m = {law.multiplicity})"
-        axes.errorbar(
-            drawn["n"], drawn["value"], yerr=2 * drawn["mcse"], color=COLOURS[place], marker=MARKERS[place],
-            ls="" if drawn["exact"].notna().any() else ":", ms=6, capsize=3, label=label,
-        )  # fmt: skip
+        points(
+            axes,
+            drawn,
+            "n",
+            color=COLOURS[place],
+            marker=MARKERS[place],
+            ls="" if drawn["exact"].notna().any() else ":",
+            ms=6,
+            label=label,
+        )
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.35)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
@@ -96,10 +103,18 @@ def _ranks(axes: Axes, rows: pd.DataFrame, along: str, name: str) -> None:
             elif len(exact):
                 axes.plot(exact[along], exact["value"], color=colour, lw=1.5, ls=style)
             joined = style if not len(exact) and not drawn["exact"].notna().any() else ""
-            axes.errorbar(
-                drawn[along], drawn["value"], yerr=2 * drawn["mcse"], color=colour, marker=MARKERS[rank], ls=joined,
-                lw=1.0, ms=6, capsize=3, mfc=colour if filled else "white", label=f"rank {rank}" if filled else None,
-            )  # fmt: skip
+            points(
+                axes,
+                drawn,
+                along,
+                color=colour,
+                marker=MARKERS[rank],
+                ls=joined,
+                lw=1.0,
+                ms=6,
+                mfc=colour if filled else "white",
+                label=f"rank {rank}" if filled else None,
+            )
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
     axes.legend(fontsize=9, frameon=False, loc="center right")

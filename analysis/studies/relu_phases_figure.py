@@ -22,6 +22,7 @@ from singular.analysis.figures import (
     new_figure,
 )
 from singular.analysis.studies.cells import NO_NOISE
+from singular.analysis.studies.panels import mark_wbic, points
 from singular.analysis.studies.relu_phases_read import EXACT, HISTOGRAM, LADDER, PLAIN, exact_curve
 from singular.analysis.studies.relu_phases_regions import ASIDE, DEGENERATE, EDGE, LOSS, ONE, TWO
 
@@ -80,8 +81,7 @@ def _against_angle(axes: Axes, table: pd.DataFrame, n: int) -> None:
         ]  # fmt: skip
         if own.empty:
             continue
-        axes.errorbar(own["angle"], own["value"], yerr=2 * own["mcse"], color=colour, marker=marker, ls="", ms=6,
-                      capsize=3, label=f"{name}, ± 2 errors", zorder=4)  # fmt: skip
+        points(axes, own, "angle", color=colour, marker=marker, ms=6, label=f"{name}, ± 2 errors", zorder=4)
         axes.plot(own["angle"], own["exact"], color=BLACK, marker="_", ms=12, ls="", zorder=5)
     curve = exact_curve(table, n, first, DEGENERATE)
     axes.plot(curve.index, curve, color=SKY, lw=1.4, label="the first data set", zorder=3)
@@ -114,10 +114,8 @@ def _against_beta(axes: Axes, table: pd.DataFrame, angle: float) -> None:
         own = drawn[(drawn["phase"] == phase) & (drawn["n"] == n)].sort_values(by="beta")
         colour, marker = STYLES[phase]
         axes.plot(own["beta"], own["exact"], color=colour, lw=1.6)
-        axes.errorbar(own["beta"], own["value"], yerr=2 * own["mcse"], color=colour, marker=marker, ls="", ms=5,
-                      capsize=3, label=phase)  # fmt: skip
-    axes.axvline(1 / math.log(n), color=GREY, ls=":", lw=1.2)
-    axes.annotate("1/log n", (1 / math.log(n), 0.97), fontsize=8, color=GREY, ha="right", rotation=90, va="top")
+        points(axes, own, "beta", color=colour, marker=marker, ms=5, label=phase)
+    mark_wbic(axes, n)
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
     axes.legend(fontsize=8, frameon=False, loc="center left")

@@ -21,6 +21,7 @@ from singular.analysis.figures import (
     finish,
     new_figure,
 )
+from singular.analysis.studies.panels import points
 from singular.analysis.studies.superposition_points import (
     FEATURES,
     HEXAGON,
@@ -83,8 +84,7 @@ def _odds(axes: Axes, table: pd.DataFrame, seed: int) -> None:
         (table[table["method"] == "smc"], VERMILION, "D", "sequential Monte Carlo"),
     ):  # fmt: skip
         rows = own[(own["quantity"] == ODDS) & (own["rule"] == HULL) & (own["size"] > 90)]
-        axes.errorbar(rows["size"], rows["value"], yerr=2 * rows["mcse"], color=colour, marker=marker, ls="", ms=6,
-                      capsize=3, label=label)  # fmt: skip
+        points(axes, rows, "size", color=colour, marker=marker, ms=6, label=label)
     peak = table[(table["method"] == "laplace") & (table["quantity"] == ODDS)].sort_values("size")
     axes.plot(peak["size"], peak["value"], color=BLACK, lw=1.5, label="Laplace, soft edges")
     by_length = free_rows(table, seed)
@@ -109,9 +109,17 @@ def _data(axes: Axes, table: pd.DataFrame, seed: int) -> None:
             line["size"] * variance, line["value"], color=colour, lw=1.6, label=f"no noise of data, σ² = {variance:g}"
         )
         for place, (own_seed, own) in enumerate(rows[rows["variance"] == variance].groupby("seed")):
-            axes.errorbar(own["n"], own["value"], yerr=2 * own["mcse"], color=colour, marker=marker, ls="", ms=5,
-                          mfc=colour if own_seed == seed else "none", capsize=2,
-                          label=f"data sets, σ² = {variance:g}" if place == 0 else None)  # fmt: skip
+            points(
+                axes,
+                own,
+                "n",
+                color=colour,
+                marker=marker,
+                ms=5,
+                mfc=colour if own_seed == seed else "none",
+                capsize=2,
+                label=f"data sets, σ² = {variance:g}" if place == 0 else None,
+            )
     axes.axvline(600, color=GREY, ls="--", lw=1.0)
     axes.set_ylim(-0.03, 1.03)
     axes.set_xlim(8, 2600)

@@ -160,8 +160,8 @@ def _laws(table: pd.DataFrame, seed: int) -> str:
     flagged = int((laplace["flags"] != "").sum())
     return (
         f"**Which law foretells it?** n ΔL = Δλ log n gives n = {law[PLAIN_L]:.0f} with L and {law[PLAIN_K]:.0f} with "
-        f"K = L/2; with ½ |w|² the published {law[THEIRS_L]:.0f} with L, but {law[THEIRS_K]:.0f} with K. So the "
-        "published number fits the n at unit noise only with the loss of σ² = ½: two omissions nearly cancel. "
+        f"K = L/2; with ½ |w|² the published {law[THEIRS_L]:.0f} with L, but {law[THEIRS_K]:.0f} with K. "
+        f"{_fits(law[THEIRS_L], law[THEIRS_K], found['value'])} "
         "With every constant (determinants, length of the circles of rotations, 120 copies of the hexagon, 144 of the "
         "pentagon, the "
         "prior's "
@@ -174,6 +174,17 @@ def _laws(table: pd.DataFrame, seed: int) -> str:
         f"and off by {gap.max():.2f} at the worst of {len(gap)}"
         f"{f', {flagged} flagged' if flagged else ''}. No law is given for squares: the loss has a kink there."
     )
+
+
+def _fits(with_l: float, with_k: float, sampled: float) -> str:
+    """Return whether the published law foretells the n that is sampled at unit noise, with either loss."""
+    right = [name for name, n in (("L", with_l), ("K", with_k)) if abs(n - sampled) <= NEARBY * sampled]
+    if right == ["L"]:
+        fits = "So the published number fits the n at unit noise only with the loss of σ² = ½"
+        return f"{fits}: two omissions nearly cancel."
+    if right:
+        return f"So the published law fits the n at unit noise with {' and '.join(right)}."
+    return "So the published law fits the n at unit noise with neither."
 
 
 def _rule(table: pd.DataFrame, seed: int) -> str:

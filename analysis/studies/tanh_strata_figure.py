@@ -11,6 +11,7 @@ import pandas as pd
 from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, finish, new_figure
 from singular.analysis.phase_law import PhaseLaw
 from singular.analysis.phases import REST
+from singular.analysis.studies.panels import mark_wbic, points
 from singular.analysis.studies.tanh_strata_regions import (
     CURVED,
     INPUTS,
@@ -83,10 +84,16 @@ def _against_n(axes: Axes, rows: pd.DataFrame) -> None:
             width = 2.2 if seed < 0 else 0.8
             axes.plot(one["n"], one["value"], color=colour, lw=width, alpha=1.0 if seed < 0 else 0.6)
         drawn = own[own["method"] == "mbar"]
-        axes.errorbar(
-            drawn["n"], drawn["value"], yerr=2 * drawn["mcse"], color=colour, marker=marker,
-            ls="" if drawn["exact"].notna().any() else ":", ms=5, capsize=3, label=name,
-        )  # fmt: skip
+        points(
+            axes,
+            drawn,
+            "n",
+            color=colour,
+            marker=marker,
+            ls="" if drawn["exact"].notna().any() else ":",
+            ms=5,
+            label=name,
+        )
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
 
@@ -95,10 +102,8 @@ def _against_beta(axes: Axes, rows: pd.DataFrame, n: int) -> None:
     for phase, (colour, marker, _) in STYLES.items():
         own = rows[rows["phase"] == phase].sort_values(by="beta")
         axes.plot(own["beta"], own["exact"], color=colour, lw=1.8)
-        axes.errorbar(own["beta"], own["value"], yerr=2 * own["mcse"], color=colour, marker=marker, ls="", ms=5,
-                      capsize=3)  # fmt: skip
-    axes.axvline(1 / math.log(n), color=GREY, ls=":", lw=1.2)
-    axes.annotate("1/log n", (1 / math.log(n), 0.97), fontsize=8, color=GREY, ha="right", rotation=90, va="top")
+        points(axes, own, "beta", color=colour, marker=marker, ms=5)
+    mark_wbic(axes, n)
     axes.set_xscale("log")
     axes.set_ylim(-0.03, 1.03)
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from singular.analysis.figures import BLACK, BLUE, GREY, LIGHT, ORANGE, finish, new_figure
 from singular.analysis.studies.cells import COLOURS, MARKERS, NO_NOISE
+from singular.analysis.studies.panels import points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,7 +87,4 @@ def _thin(seed: int, first: int, colour: str) -> dict:
 
 
 def _points(axes, rows: pd.DataFrame, place: int, label: str | None) -> None:
-    axes.errorbar(
-        rows["n"], rows["value"], yerr=2 * rows["mcse"], color=COLOURS[place], marker=MARKERS[place], ls="", ms=6,
-        capsize=3, label=label,
-    )  # fmt: skip
+    points(axes, rows, "n", color=COLOURS[place], marker=MARKERS[place], ms=6, label=label)

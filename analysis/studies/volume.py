@@ -147,15 +147,14 @@ def _rows(about: Mapping, frame: pd.DataFrame, exact, exact_error=0.0, quantity:
 def _laws(about: Mapping, measured: Volume, value: float, order: int) -> pd.DataFrame:
     """Return λ and m by a fit with the log term, and λ where m is given."""
     fit, given = growth(measured), growth(measured, (order,))
-    told = about | {"method": "splitting", "flags": "" if fit.decided else "m open", "exact_error": 0.0}
-    trail = fit.chi_squared[order] - min(fit.chi_squared.values())
+    told = about | {"method": "splitting", "flags": "; ".join(fit.flags), "exact_error": 0.0}
     rows = [
         told | {"quantity": LAMBDA, "value": fit.value, "mcse": fit.error, "exact": value,
                 "z": (fit.value - value) / fit.error},
         told | {"quantity": GIVEN, "value": given.value, "mcse": given.error, "exact": value,
-                "z": (given.value - value) / given.error},
+                "z": (given.value - value) / given.error, "flags": "; ".join(given.flags)},
         told | {"quantity": ORDER, "value": float(fit.multiplicity), "exact": float(order)},
-        told | {"quantity": TRAIL, "value": trail},
+        told | {"quantity": TRAIL, "value": fit.deviance[order]},
     ]  # fmt: skip
     return pd.DataFrame(rows).assign(epsilon=float(measured.frame["epsilon"].min()))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from singular.analysis.figures import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION, finish, new_figure
+from singular.analysis.studies.panels import points
 from singular.analysis.studies.volume_text import LAMBDA, LOG_VOLUME, OF_DATA
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ def _curve(axes, own: pd.DataFrame, place: int, label: str) -> None:
     axes.plot(own["epsilon"], own["exact"], color=COLOURS[place], lw=1.2)
     few = own[own["decade"]]
     few = few[:: max(1, len(few) // 16)]
-    axes.errorbar(
-        few["epsilon"], few["value"], yerr=2 * few["mcse"], color=COLOURS[place], marker=MARKERS[place], ls="", ms=4.5,
-        capsize=2, label=label,
-    )  # fmt: skip
+    points(axes, few, "epsilon", color=COLOURS[place], marker=MARKERS[place], ms=4.5, capsize=2, label=label)
 
 
 def _lambdas(axes, table: pd.DataFrame) -> None:
@@ -106,8 +104,16 @@ def _ladders(axes, table: pd.DataFrame) -> None:
         if own.empty:
             continue
         axes.plot(own["epsilon"], own["exact"], color=COLOURS[place], lw=1.2)
-        axes.errorbar(own["epsilon"], own["value"], yerr=2 * own["mcse"], color=COLOURS[place], marker=MARKERS[place],
-                      ls="", ms=5, capsize=2, label=f"{name}, n = {own['n'].iloc[0]:.0f}")  # fmt: skip
+        points(
+            axes,
+            own,
+            "epsilon",
+            color=COLOURS[place],
+            marker=MARKERS[place],
+            ms=5,
+            capsize=2,
+            label=f"{name}, n = {own['n'].iloc[0]:.0f}",
+        )
         data = ladder[(ladder["problem"] == name) & (ladder["quantity"] == OF_DATA)].sort_values("epsilon")
         axes.plot(data["epsilon"], data["value"], color=COLOURS[place], lw=1.0, ls="--")
     axes.set_xscale("log")

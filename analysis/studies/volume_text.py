@@ -9,16 +9,19 @@ import pandas as pd
 from scipy.stats import t as student
 
 from singular.analysis.markdown import markdown
-from singular.analysis.volume_law import DECIDED, SHIFTS
+from singular.analysis.volume_fits import NEAREST
+from singular.analysis.volume_law import DECIDED, OPEN, RIVAL
 
 COLUMNS = [
     "problem", "region", "d", "n", "quantity", "method", "epsilon", "value", "mcse", "exact", "exact_error", "z",
     "decade", "flags",
 ]  # fmt: skip
 LOG_VOLUME, OF_DATA = "log volume", "log volume of the data's loss"
-LAMBDA, GIVEN, ORDER, TRAIL = "λ", "λ, m given", "m", "χ² of the exact m above the least"
+LAMBDA, GIVEN, ORDER, TRAIL = "λ", "λ, m given", "m", "twice the log of the odds against the exact m"
 WITHIN = 3.0
 """Errors within which a number agrees."""
+CLOSE = 0.05
+"""Nats within which the ellipsoid has the exact log V."""
 VAGUE = 0.2
 """Error of log V, nats, from which a ladder's volume says little."""
 REPLICATES = 16
@@ -71,7 +74,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
                 "λ": f"{law.loc[LAMBDA, 'value']:.3f} ± {law.loc[LAMBDA, 'mcse']:.3f}",
                 "λ exact": str(Fraction(float(law.loc[LAMBDA, "exact"])).limit_denominator(99)),
                 "z": f"{law.loc[LAMBDA, 'z']:+.1f}",
-                "m": f"{law.loc[ORDER, 'value']:.0f}{'' if law.loc[ORDER, 'flags'] == '' else ' (open)'}",
+                "m": f"{law.loc[ORDER, 'value']:.0f}{' (open)' if OPEN in law.loc[ORDER, 'flags'] else ''}",
                 "m exact": f"{law.loc[ORDER, 'exact']:.0f}",
                 "λ, m given": f"{law.loc[GIVEN, 'value']:.3f} ± {law.loc[GIVEN, 'mcse']:.3f}",
                 "ellipsoid's slope": "" if region or slope.isna().all() else f"{slope.iloc[0]:.1f}",
@@ -118,24 +121,30 @@ def _agreement(cells: pd.DataFrame, what: str) -> str:
 def _laws(split: pd.DataFrame) -> str:
     lambdas, given, orders = (split[split["quantity"] == q] for q in (LAMBDA, GIVEN, ORDER))
     off, off_given, out = missed(lambdas), missed(given), excluded(split)
-    decided = orders[orders["flags"] == ""]
+    is_open = orders["flags"].str.contains(OPEN, regex=False)
+    decided = orders[~is_open]
     right = int((decided["value"] == decided["exact"]).sum())
-    open_ones = orders[orders["flags"] != ""]
+    rivals = int(decided["flags"].str.contains(RIVAL, regex=False).sum())
+    plain = int(lambdas["flags"].eq("").sum())
+    spread = np.sqrt((lambdas["z"] ** 2).mean())
     return (
-        f"**λ and m.** A fit with the log term in it gives λ within {WITHIN:g} of its errors for "
-        f"{len(lambdas) - len(off)} of {len(lambdas)} members and regions"
-        f"{'; not so: ' + ', '.join(off) if off else ''}. Where m is given, λ is within {WITHIN:g} errors for "
-        f"{len(given) - len(off_given)}{'; not so: ' + ', '.join(off_given) if off_given else ''}. The fit decides for "
-        f"one m on {len(decided)} of them, {right} times the right one; the exact m is "
-        f"{'nowhere excluded' if not out else 'excluded on ' + ', '.join(out)}. m stays open on {len(open_ones)}: "
-        f"there the least m that is not excluded is told, and λ with it. The fit allows for no pole nearer to λ than "
-        f"{min(SHIFTS):g}: where λ is off although m is right, a nearer one or too short a curve is the likely reason."
+        f"**λ and m.** A fit with the log term in it, averaged over every m and over what further poles of the zeta "
+        f"function may do, gives λ within {WITHIN:g} of its errors for {len(lambdas) - len(off)} of {len(lambdas)} "
+        f"members and regions (root mean square z {spread:.2f}){'; not so: ' + ', '.join(off) if off else ''}. Where "
+        f"m is given, λ is within {WITHIN:g} errors for {len(given) - len(off_given)}"
+        f"{'; not so: ' + ', '.join(off_given) if off_given else ''}. The fit decides for one m on {len(decided)} of "
+        f"them, {right} times the right one; the exact m is "
+        f"{'nowhere excluded' if not out else 'excluded on ' + ', '.join(out)}. m stays open on {int(is_open.sum())}: "
+        "there the likeliest m is told, and λ averaged over all. "
+        f"On {rivals} of the {len(decided)} decided ones a flag tells of another m that is unlikely and yet fits as "
+        f"well, with another λ, if the next pole is near; {plain} of {len(lambdas)} carry no flag. Next poles nearer "
+        f"to λ than {NEAREST:g} are not allowed for."
     )
 
 
 def _slow(split: pd.DataFrame) -> str:
     """Compare the plain slope at the small end with λ: what the log term is for."""
-    worst, found = "none does here", 0.0
+    worst, found = "", 0.0
     for _, own in split.groupby(["problem", "region"], sort=False):
         curve = own[own["quantity"] == LOG_VOLUME].sort_values("epsilon")
         law = own[own["quantity"] == LAMBDA].iloc[0]
@@ -148,6 +157,8 @@ def _slow(split: pd.DataFrame) -> str:
                 f"down to ε = {curve['epsilon'].min():.0e}, where λ is {law['exact']:.3f}",
                 gap,
             )
+    if not worst:
+        return "Without the log term slopes would not mislead here: none is below λ over the lower half of its curve."
     return f"Without the log term slopes would mislead, the more the larger m: {worst}."
 
 
@@ -159,22 +170,32 @@ def _ellipsoids(table: pd.DataFrame) -> str:
     curves = table[(table["method"] == "ellipsoid") & (table["quantity"] == LOG_VOLUME) & table["exact"].notna()]
     ends = curves.sort_values("epsilon").groupby("problem").first()
     ends = ends.assign(gap=ends["value"] - ends["exact"])
-    good = ends[ends["gap"].abs() < 0.05]
+    good = ends[ends["gap"].abs() < CLOSE]
     bad = ends.drop(good.index).sort_values("gap", key=abs, ascending=False).reset_index()
-    large = curves[curves["problem"].isin(good.index)].sort_values("epsilon").groupby("problem").last()
-    furthest = (large["value"] - large["exact"]).abs().idxmax()
     told = ", ".join(
         f"{r['problem']} by {r['gap']:.1f} nats at {r['epsilon']:.0e}" for r in bad.head(3).to_dict("records")
     )
-    top = large.loc[furthest]
     return (
         "**The ellipsoid of the Hessian** (positive eigenvalues of the Hessian at one optimum, flat directions left to "
         f"the whole prior) has the slope rank/2. That is λ on {len(right)} of {len(rest)} members "
         f"({', '.join(right['problem'])}) and not on {', '.join(wrong['problem'])}; on {', '.join(edge['problem'])} "
-        "the optimum lies on the edge of the prior and there is none. At the smallest ε it is within 0.05 nats of the "
-        f"exact volume on {', '.join(good.index)}, and furthest off on {told}. A regular model does not save it at "
-        f"large ε: on {furthest} it is {top['value'] - top['exact']:+.2f} nats off at ε = {top['epsilon']:.2g}."
+        f"the optimum lies on the edge of the prior and there is none. At the smallest ε it is within {CLOSE:g} nats "
+        f"of the exact volume on {', '.join(good.index)}, and furthest off on {told}. "
+        f"{_at_the_top(curves[curves['problem'].isin(good.index)])}".strip()
     )
+
+
+def _at_the_top(curves: pd.DataFrame) -> str:
+    """Return how far the ellipsoid is off at the largest ε, on members where it is right at the smallest."""
+    if curves.empty:
+        return ""
+    large = curves.sort_values("epsilon").groupby("problem").last()
+    gap = large["value"] - large["exact"]
+    furthest = gap.abs().idxmax()
+    where = f"on {furthest} it is {gap[furthest]:+.2f} nats off at ε = {large.loc[furthest, 'epsilon']:.2g}"
+    if abs(gap[furthest]) > CLOSE:
+        return f"A regular model does not save it at large ε: {where}."
+    return f"On these it holds at large ε as well: {where} at most."
 
 
 def _ladders(table: pd.DataFrame) -> str:

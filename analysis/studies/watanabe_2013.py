@@ -193,7 +193,11 @@ def text(table: pd.DataFrame) -> str:
         part = own[(own["hidden"] == row["hidden"]) & (own["quantity"] == VARIANCE)]["value"]
         error = part.std(ddof=1) / math.sqrt(len(part))
         offs.append(f"{part.mean() - row['λ']:+.2f} ± {error:.2f} (H = {row['hidden']:.0f})")
-    gaps = ", ".join(f"{gap:.1f} ± {error:.1f} (H = {hidden})" for hidden, gap, error in _offsets(own))
+    offsets = _offsets(own)
+    gaps = ", ".join(f"{gap:.1f} ± {error:.1f} (H = {hidden})" for hidden, gap, error in offsets)
+    apart = sum(abs(gap) > WITHIN * error for _, gap, error in offsets)
+    low, high = (pick(offsets, key=lambda row: row[1]) for pick in (min, max))
+    uneven = high[1] - low[1] > WITHIN * math.hypot(low[2], high[2])
     paragraphs = [
         f"y = B A x + noise with {SIZE} inputs and outputs, true rank {RANK}, n = {N}; inputs of standard deviation "
         f"{INPUT:g}, noise of {NOISE:g}, entries of A and B ~ N(0, {PRIOR:g}²). The set-up of Watanabe (2013), J. "
@@ -208,8 +212,10 @@ def text(table: pd.DataFrame) -> str:
         f"errors (root mean square z {np.sqrt((both['z'] ** 2).mean()):.2f}, largest {both['z'].abs().max():.1f}).",
         f"**Model choice.** The true rank {RANK} has the smallest WBIC on {picked[WBIC]} and the smallest F_n on "
         f"{picked[F]} of {sets} data sets.",
-        f"**WBIC is not F_n.** F_n less WBIC is {gaps} nats. The two agree in λ log n; the rest is of order one in n, "
-        f"is not the same for every H, and grows with the prior's width: {_widths(table)}.",
+        f"**{'WBIC is not F_n' if apart else 'WBIC and F_n'}.** F_n less WBIC is {gaps} nats, "
+        f"{f'more than {WITHIN:g} errors from 0 at {apart} of {len(offsets)} H' if apart else 'no sure difference'}. "
+        f"The two agree in λ log n; the rest is of order one in n and moves with the prior's width: {_widths(table)}. "
+        f"{'It is not the same for every H.' if uneven else 'It may be the same for every H.'}",
         "**λ.** In the table stand means over data sets ± their standard errors, at β = 1/log n. Both forms tend to λ "
         f"as n grows; at n = {N} they are what they are. Variance form less λ: "
         + ", ".join(offs)

@@ -50,6 +50,36 @@ def test_good_skewed_series_are_hardly_ever_flagged():
         assert np.mean([bool(flags_of(s)) for s in series]) <= 0.02
 
 
+SHAPES = ((2, 500), (4, 500), (50, 100), (400, 50), (400, 80), (400, 200))
+
+
+@pytest.mark.parametrize(("chains", "draws"), SHAPES)
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_any_number_of_chains_is_hardly_ever_flagged(rho, chains, draws):
+    """Exactly stationary chains, many of them short: what is flagged for its few effective draws is no false alarm."""
+    rng = np.random.default_rng([chains, draws])
+    count = 200 if chains < 50 else 40
+    series = ar1(rng, rho, (chains * count, draws)).reshape(count, chains, draws)
+    told = [[flag for flag in flags_of(s) if "effective draws" not in flag] for s in series]
+    assert np.mean([bool(flags) for flags in told]) <= 0.025
+
+
+@pytest.mark.parametrize(("chains", "draws"), [shape for shape in SHAPES if shape != (400, 50)])
+def test_stuck_chains_are_flagged_among_any_number(chains, draws):
+    """A twentieth of the chains, one at least, at two standard deviations throughout, or from the middle on.
+
+    The latter moves the mean of 50 short chains by two of its errors only: it is seen more often than not.
+    """
+    rng = np.random.default_rng([chains, draws, 1])
+    for rho in (0.0, 0.3):
+        for begins in (0, draws // 2):
+            flagged = []
+            for s in ar1(rng, rho, (chains * 20, draws)).reshape(20, chains, draws):
+                s[: max(1, chains // 20), begins:] = 2.0
+                flagged.append(bool(flags_of(s)))
+            assert np.mean(flagged) >= (0.5 if begins else 0.95), (rho, begins)
+
+
 def test_one_chain_that_stands_apart():
     """By ten of its own errors, less than half a standard deviation: the mean of all is off by five."""
     flagged = []

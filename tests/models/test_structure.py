@@ -16,6 +16,7 @@ from scipy import stats
 from singular import models
 from singular.models import catalogue
 from singular.models.density import map_rows, trace_density
+from singular.models.integrals import collapse
 from singular.models.linear_networks import layer_moves
 from singular.models.problem import Problem
 from singular.models.structure import Sufficient, Sums, block_rows, draw_block, log_collapsed, triangular_factor
@@ -84,6 +85,28 @@ def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):
     parts = triangular_factor(rows)
     assert parts.shape == whole.shape == (4, 4)
     assert parts.T @ parts == pytest.approx(rows.T @ rows, rel=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 6])
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_block_written_out_and_by_its_factor(monkeypatch, size, outputs):
+    """Both against the closed form, in a batch, with their slope in β, at β = 0 too."""
+    rng = np.random.default_rng([size, outputs])
+    features, y = rng.normal(size=(5, 9, size)), rng.normal(size=(5, 9, outputs))
+    gram, moment = features.transpose(0, 2, 1) @ features, features.transpose(0, 2, 1) @ y
+    for beta in (0.0, 0.7):
+        precision = np.eye(size) + beta * gram
+        solved = np.linalg.solve(precision, beta * moment)
+        known = 0.5 * np.sum(beta * moment * solved, axis=(1, 2)) - 0.5 * outputs * np.linalg.slogdet(precision)[1]
+        slopes = []
+        for written_out in (0, 9):
+            monkeypatch.setattr(collapse, "WRITTEN_OUT", written_out)
+            with jax.enable_x64(True):
+                found = collapse.log_gaussian_block(jnp.asarray(gram), jnp.asarray(moment), beta)
+                slope = jax.jacfwd(partial(collapse.log_gaussian_block, jnp.asarray(gram), jnp.asarray(moment)))(beta)
+                slopes.append(np.asarray(slope))
+            assert np.asarray(found) == pytest.approx(known, rel=1e-11, abs=1e-11)
+        assert slopes[0] == pytest.approx(slopes[1], rel=1e-10)
 
 
 @pytest.mark.parametrize("name", BLOCKS)

@@ -1,5 +1,7 @@
 """The study of early stopping: its exact parts against draws, its sampled ones against quadrature, its page."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +131,64 @@ def test_the_product_of_best_stop_and_best_temperature():
     assert mean == pytest.approx(1.0) and error == pytest.approx(np.log(4) / np.sqrt(2) / np.sqrt(2))
 
 
+@pytest.fixture(scope="module")
+def committed():
+    frame = pd.read_csv(Path(__file__).parents[3] / "docs" / "studies" / "early-stopping.csv")
+    return frame.assign(flags=frame["flags"].fillna(""))
+
+
+def scaled(table, rows, factor):
+    return table.assign(value=table["value"].where(~rows, table["value"] * factor))
+
+
+def test_every_verdict_has_two_sides(committed):
+    """A table with the contrary result gives the contrary sentence, and only that."""
+    table, says = committed, told.text(committed)
+    quantity, kind = table["quantity"], table["kind"]
+    stopped = (kind == risk.DESCENT) & table["problem"].isin(told.problems())
+    late = table["time"] > 1.0
+    networks = table["problem"].isin(list(risk.NETWORKS)) & (quantity == risk.PARAMETERS)
+    warm = table[networks & (kind != risk.DESCENT)].set_index(["problem", "seed", "time"])["value"]
+    same = table.copy()
+    rows = quantity.isin([risk.BEST])
+    heat = table[rows & (kind != risk.DESCENT)].set_index(["problem", "seed"])["value"]
+    at = pd.MultiIndex.from_frame(table.loc[rows & stopped, ["problem", "seed"]])
+    same.loc[rows & stopped, "value"] = heat.reindex(at).to_numpy()
+    same.loc[rows, "flags"] = ""
+    calibrated = table.copy()
+    for name in risk.NETWORKS:
+        own = networks & (table["problem"] == name)
+        curve = warm.loc[name].droplevel("seed").groupby(level=0).mean()
+        times = np.log(table.loc[own & stopped, "time"])
+        calibrated.loc[own & stopped, "value"] = 1.1 * np.interp(times, np.log(curve.index), curve)
+    contrary = {
+        "two opposite meanings": (
+            table.assign(value=table["value"].where((quantity != exact.PUSHED) | ~late, 3.0)),
+            "do not go opposite ways"),
+        "ηN, within bounds": (scaled(table, quantity == exact.LEARNED, 0.5), "but not within the bounds"),
+        "the qualitative claim holds": (
+            table.assign(value=table["value"].where(~networks, 3.0)), "the qualitative claim does not hold"),
+        "is no calibration of networks": (calibrated, "Nothing speaks against 1/T = ηN"),
+        "on 3 of 3 models. ηN* = 1/T* is a rule": (scaled(table, rows & stopped, 10.0), ", not on linear-8"),
+        ", not 1 on linear-8": (same, "all of them 1 within two errors"),
+        "nearer on every model": (
+            scaled(table, (quantity == risk.BEST_PARAMETERS) & stopped, 9.0), "only: neither axis is the better one"),
+        "stopping is no Gibbs law.": (
+            table.assign(value=table["value"].where(quantity != exact.EXPONENT, 1.0)), "not told from a Gibbs law"),
+        "colder than 1/s": (
+            table.assign(value=table["value"].where(quantity != exact.EXPONENT, 0.5)), "warmer than 1/s"),
+    }  # fmt: skip
+    for usual, (other, instead) in contrary.items():
+        moved = told.text(other)
+        assert usual in says and instead not in says.replace(usual, ""), usual
+        assert instead in moved and usual not in moved, usual
+    like = table.assign(value=table["value"].where(quantity != exact.EXPONENT, 1.0))
+    gibbs = table.loc[quantity == exact.GIBBS_VOLUME].set_index("time")["value"]
+    descent = quantity == exact.VOLUME
+    like.loc[descent, "value"] = gibbs.reindex(like.loc[descent, "time"]).to_numpy()
+    assert "*It fails* as a statement" in says and "*It does not fail* as a statement" in told.text(like)
+
+
 @pytest.mark.slow
 def test_the_study_at_a_tiny_size(tmp_path, monkeypatch):
     for name, value in {"RUNS": 40, "TANGENT_RUNS": 3, "TANGENT_RECORDS": 6, "RECORDS": 20, "RUNGS": 6}.items():
@@ -141,7 +201,7 @@ def test_the_study_at_a_tiny_size(tmp_path, monkeypatch):
         monkeypatch.setattr(study, name, value)
     finding = study.run(Workshop(tmp_path, jobs=1))
     assert set(finding.table["part"]) == {"quadratic", "ridge", "flow", "risk"}
-    assert "It fails" in finding.text and finding.shown["data sets"].tolist() == [4, 2, 2]
+    assert "What this says of the claim" in finding.text and finding.shown["data sets"].tolist() == [4, 2, 2]
     assert len(finding.figure.axes) == 6 and png(finding.figure).startswith(b"\x89PNG")
     # the page is made from the table: with the optima of descent moved, so is what it says
     moved = finding.table.copy()

@@ -12,6 +12,7 @@ from singular.analysis.studies import QUESTIONS, load
 from singular.analysis.studies import volume as study
 from singular.analysis.studies.volume_figure import draw
 from singular.analysis.studies.volume_text import COLUMNS, LAMBDA, LOG_VOLUME, OF_DATA, TRAIL, shown, text
+from singular.analysis.volume_law import OPEN, RIVAL
 
 
 def test_members_and_regions():
@@ -53,6 +54,16 @@ def test_the_page_follows_the_rows(table):
     worse.loc[(worse["quantity"] == TRAIL) & (worse["problem"] == "linear-2"), "value"] = 30.0
     told = text(worse)
     assert "not so: linear-2 at ε" in told and "(z = -9.0)" in told and "is excluded on linear-2" in told
+    laws = worse["quantity"].isin(["λ", "m"])
+    for flags, said, is_open in (
+        ("", "m stays open on 0", False),
+        (f"{OPEN}: 1 (0.60), 2 (0.40)", "m stays open on 3", True),
+        (f"m = 2 {RIVAL}, with λ = 1.040", "On 3 of the 3 decided ones a flag tells of another m", False),
+    ):
+        told = text(worse.assign(flags=worse["flags"].mask(laws, flags)))
+        assert said in told and ("3 of 3 carry no flag" in told) == (flags == "")
+        opened = shown(worse.assign(flags=worse["flags"].mask(laws, flags)))["m"].str.contains("open")
+        assert opened.all() == opened.any() == is_open
     rows = shown(table)
     assert list(rows["member"]) == ["linear-2", "half-line", "two-wells"] and list(rows["region"])[2] == "sharp"
     assert list(rows["λ exact"]) == ["1", "1/2", "1/2"] and list(rows["ellipsoid's slope"]) == ["1.0", "", ""]
