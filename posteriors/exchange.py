@@ -109,19 +109,19 @@ def _build(split: Traced, kernel: Kernel, mapping: str, max_tree_depth: int) -> 
         move = partial(kernel.step, kernel.bound(constants[1]), split_z)
         one_round = partial(_round, split_z, move, mapping, max_tree_depth, betas, centre, count)
 
-        def body(rungs, inputs):
-            index, fresh, plan = inputs
-            number = first_round + index
-            return jax.lax.cond(
-                index < rounds,
-                lambda: one_round(jax.random.fold_in(key, number), fresh, rungs, number, plan),
-                lambda: (rungs, blank),
-            )
+        def row(rows, index):
+            return jax.tree.map(lambda a: a[index], rows)
 
-        inputs = (jnp.arange(CHUNK), fresh, plan)
-        shape = jax.eval_shape(one_round, key, fresh[0], rungs, first_round, jax.tree.map(lambda x: x[0], plan))[1]
-        blank = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shape)
-        return jax.lax.scan(body, rungs, inputs)
+        def body(index, carry):
+            rungs, records = carry
+            number = first_round + index
+            keyed = jax.random.fold_in(key, number)
+            rungs, record = one_round(keyed, fresh[index], rungs, number, row(plan, index))
+            return rungs, jax.tree.map(lambda rows, one: rows.at[index].set(one), records, record)
+
+        shape = jax.eval_shape(one_round, key, fresh[0], rungs, first_round, row(plan, 0))[1]
+        blank = jax.tree.map(lambda s: jnp.zeros((CHUNK, *s.shape), s.dtype), shape)
+        return jax.lax.fori_loop(0, rounds, body, (rungs, blank))  # what is beyond the rounds wanted costs nothing
 
     mapped = advance
     if mapping == "vmap":
