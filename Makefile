@@ -3,6 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
+.PHONY: validate-kernels bench-first-use
 .PHONY: bench-stiff lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
@@ -73,6 +74,9 @@ validate-model-choice: $(READY) ## how often F, WBIC, sBIC, BIC, WAIC, LOO pick 
 validate-routes: $(READY) ## every route to the free energy against every other; writes docs/validation/ROUTES.md
 	$(BIN)/python benchmarks/validate_routes.py
 
+validate-kernels: $(READY) ## every kernel and every move against exact answers; writes docs/validation/KERNELS.md
+	$(BIN)/python benchmarks/validate_kernels.py
+
 study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writes docs/studies/SGLD.md
 	$(BIN)/python benchmarks/sgld_study.py
 
@@ -93,6 +97,9 @@ bench: $(READY) ## gradients per second beside a bare leapfrog loop
 
 bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside NumPyro; writes docs/validation/STIFF.md
 	$(BIN)/python benchmarks/stiff.py
+
+bench-first-use: $(READY) ## from how many parameters a family's structure pays; writes docs/validation/FIRST_USE.md
+	$(BIN)/python benchmarks/first_use.py
 
 $(BENCH): pyproject.toml requirements-bench.lock | $(UV)
 	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench

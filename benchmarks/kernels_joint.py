@@ -63,12 +63,8 @@ class Joint(NamedTuple):
         """Return the joint law of a model with as few rows as tell all that many would."""
         first, second = (Problem.from_model(model, n=ROWS, seed=seed) for seed in (0, 1))
         given = {name: SPREAD * value for name, value in first.kwargs.items() if name != "y"}
-        rows = ROWS
-        if given and isinstance(model.sufficient, LinearGaussian):
-            given = {"x": np.linalg.qr(given["x"].reshape(ROWS, -1), mode="r").reshape(-1, *given["x"].shape[1:])}
-            rows = len(given["x"])
-        elif isinstance(model.sufficient, LinearGaussian):
-            rows = 1  # copies of one matrix
+        rows = ROWS if not isinstance(model.sufficient, LinearGaussian) else _few(model.sufficient, given, first)
+        given = {name: value[:rows] for name, value in given.items()}
         first, second = (p.replace(kwargs={**given, "y": p.kwargs["y"][:rows]}, n=rows) for p in (first, second))
         return cls(first, second, _simulator(first, given or {"n": rows}, beta), beta)
 
@@ -94,6 +90,19 @@ class Joint(NamedTuple):
             return first.call(tuple(fixed if view is None else view(y) for fixed, view in pairs), *arguments)
 
         return call
+
+
+def _few(form: LinearGaussian, given: dict[str, Any], problem: Problem) -> int:
+    """Return how many rows are as many as the sums of a regression have: then the response is kept as it is.
+
+    Where the covariates are those of the data, they become the triangular factor of all rows, which tells as much.
+    """
+    one = {name: value[:1] for name, value in problem.kwargs.items()}
+    x, y = (np.asarray(part(one)) for part in (form.covariates, form.response))
+    if "x" in given and x.shape[1] == given["x"].reshape(ROWS, -1).shape[1]:
+        given["x"] = np.linalg.qr(given["x"].reshape(ROWS, -1), mode="r").reshape(-1, *given["x"].shape[1:])
+        return len(given["x"])
+    return max(1, (x.shape[1] + y.shape[1]) // len(x))
 
 
 VIEWS: tuple[Callable[[Any], Any], ...] = (
