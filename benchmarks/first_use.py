@@ -38,6 +38,8 @@ MODELS = (
 )  # fmt: skip
 """Members of two to sixteen parameters that declare a block or moves."""
 USES = ("first", "later")
+RATES = {"rate": "seconds", "sampling rate": "sampling"}
+"""Effective draws a second of the whole call, and of sampling alone."""
 N = 500
 
 
@@ -59,16 +61,20 @@ def timed(name: str, kernel: str, settings: dict | None = None) -> dict[str, flo
     nll = tree["sample_stats"]["nll"].isel(beta=-1).to_numpy()
     ess = float(az.ess(az.from_dict({"posterior": {"nll": nll}}))["nll"])
     sampling = tree.attrs["wall_time"] - tree.attrs["warmup_time"]
-    return {"seconds": seconds, "core seconds": cpu, "sampling": sampling, "ess": ess, "rungs": tree.sizes["beta"]}
+    return {
+        "seconds": seconds,
+        "core seconds": cpu,
+        "sampling": sampling,
+        "ess": ess,
+        "rungs": tree["sample_stats"].sizes["beta"],
+    }
 
 
 def apart(name: str, kernel: str, folder: str, settings: dict | None = None) -> dict[str, float]:
     """Return the same of a process of its own that keeps its programs in ``folder``."""
     command = [sys.executable, __file__, "--one", name, kernel, json.dumps(settings or {})]
-    done = subprocess.run(
-        command, env=os.environ | {CACHE_VARIABLE: folder}, capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout.splitlines()[-1])
+    done = subprocess.run(command, env=os.environ | {CACHE_VARIABLE: folder}, stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout.decode().splitlines()[-1])
 
 
 def measured(name: str, work: Path, repeats: int, settings: dict | None = None) -> pd.DataFrame:
@@ -100,10 +106,7 @@ def compared(rows: pd.DataFrame) -> pd.DataFrame:
             own = part[part["what"] == what]
             best = own.loc[own["seconds"].idxmin()]
             row |= {f"{what} s": best["seconds"], f"{what} core s": best["core seconds"], f"{what} ess": best["ess"]}
-            row |= {
-                f"{what} rate": best["ess"] / best["seconds"],
-                f"{what} sampling rate": best["ess"] / best["sampling"],
-            }
+            row |= {f"{what} {name}": best["ess"] / best[of] for name, of in RATES.items()}
         row["kernel"] = part.loc[part["what"] == "structure", "kernel"].iloc[0]
         row["quicker"] = part_ratio(row, "s", upside_down=True)
         row["gain"] = part_ratio(row, "rate")
@@ -134,15 +137,15 @@ def page(rows: pd.DataFrame) -> str:
         found = answers[use, column]
         return f"from d = {found}" if found is not None else "on some models of every d not yet"
 
-    first = f"""A structured kernel is as quick as NUTS or quicker, seconds of the whole call, **{told("first", "quicker")}
-    on the first use and {told("later", "quicker")} on later ones**; it gives as many effective draws of nL_n a second of
-    the whole call or more **{told("first", "gain")} on the first use and {told("later", "gain")} on later ones**: on
-    every model of that size and above. `FROM` is **{kernels.FROM}**: below so many parameters `kernel=None` is NUTS."""
+    first = f"""A structured kernel is as quick as NUTS or quicker, in seconds of the whole call,
+    **{told("first", "quicker")} on the first use and {told("later", "quicker")} on later ones**; it gives as many
+    effective draws of nL_n a second of the whole call or more **{told("first", "gain")} on the first use and
+    {told("later", "gain")} on later ones**: on every model of that size and above. `FROM` is **{kernels.FROM}**: below so
+    many parameters `kernel=None` is NUTS."""
     second = f"""{table["model"].nunique()} models, n = {N}, default settings: 4 chains × 1000 draws after the pilot and
-    500 of warm-up. ess is of nL_n at β = 1. Each call in a process of its own, {int(rows["repeat"].max()) + 1} time{
-        "s" if rows["repeat"].max() else ""
-    }, the quickest one told; wall time on two cores, core seconds of all threads beside.
-    *quicker* is the ratio of seconds, *gain* that of effective draws a second of the whole call, structure over NUTS."""
+    500 of warm-up. ess is of nL_n at β = 1. Each call in a process of its own; of {int(rows["repeat"].max()) + 1} such
+    calls the quickest is told, in seconds of wall time on two cores and, in brackets, core seconds of all threads.
+    *quicker* is the ratio of seconds, *gain* that of effective draws a second of the whole call, structure to NUTS."""
     return f"""# When does structure pay?
 
 Made by `make bench-first-use` with singular {__version__}.

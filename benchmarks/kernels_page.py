@@ -158,8 +158,8 @@ def _agreement(rows: pd.DataFrame) -> str:
     {SMC}, which shares the moves and nothing else. Catalogue members at n = {N}, {SETTINGS["chains"]} chains ×
     {SETTINGS["draws"]} draws after {SETTINGS["warmup"]} of warm-up, one ladder for each kernel with a seed of its own;
     those of published size ({"; ".join(STIFF)}) at n = {STIFF_N}, where kernels with NUTS in them get short trees and
-    fewer draws. The reference is quadrature; where there is none, {SMC} or the ladder of plain NUTS, which then has no z
-    itself. The joint error is Monte Carlo error and that of the reference, added in squares. z of numbers from one
+    fewer draws. The reference is quadrature; where there is none, {SMC} or the ladder of plain NUTS, which then has
+    no z itself. The joint error is Monte Carlo error and that of the reference, added in squares. z of numbers from one
     ladder are not independent, and shares of phases add up to one. A share of exactly 0 or 1 has no error and no z:
     {int((rows["mcse"] == 0).sum())} of them. Nats."""
     return f"{wrapped(first)}\n\n{wrapped(second)}"
