@@ -140,8 +140,8 @@ def page(rows: pd.DataFrame) -> str:
     first = f"""A structured kernel is as quick as NUTS or quicker, in seconds of the whole call,
     **{told("first", "quicker")} on the first use and {told("later", "quicker")} on later ones**; it gives as many
     effective draws of nL_n a second of the whole call or more **{told("first", "gain")} on the first use and
-    {told("later", "gain")} on later ones**: on every model of that size and above. `FROM` is **{kernels.FROM}**: below so
-    many parameters `kernel=None` is NUTS."""
+    {told("later", "gain")} on later ones**: on every model of that size and above. `FROM` is **{kernels.FROM}**: below
+    so many parameters `kernel=None` is NUTS."""
     second = f"""{table["model"].nunique()} models, n = {N}, default settings: 4 chains × 1000 draws after the pilot and
     500 of warm-up. ess is of nL_n at β = 1. Each call in a process of its own; of {int(rows["repeat"].max()) + 1} such
     calls the quickest is told, in seconds of wall time on two cores and, in brackets, core seconds of all threads.

@@ -94,7 +94,7 @@ def _tally(part: pd.DataFrame) -> dict[str, object]:
     return {
         "kernel": part["way"].iloc[0], "models": str(part["model"].nunique()), "numbers held": str(len(z)),
         "against quadrature": str(len(oracle)), "rms z": f"{_rms(z):.2f}",
-        "largest \\|z\\|": f"{z.abs().max():.2f}", f"beyond {FAR:g}": str(int(far.sum())),
+        "largest |z|": f"{z.abs().max():.2f}", f"beyond {FAR:g}": str(int(far.sum())),
         "of these not flagged": str(int((far & (part["flags"] == "")).sum())),
         "flagged": str(int((part["flags"] != "").sum())),
     }  # fmt: skip
@@ -114,7 +114,7 @@ def by_model(rows: pd.DataFrame) -> pd.DataFrame:
             row[f"z of {heading}"] = "" if math.isnan(one["z"]) else f"{one['z']:+.1f}"
         shares = part[~part["quantity"].isin(["free_energy", "mean_nll"])]["z"].dropna()
         row["shares"] = str(len(shares)) if len(shares) else ""
-        row["largest \\|z\\| of shares"] = f"{shares.abs().max():.1f}" if len(shares) else ""
+        row["largest |z| of shares"] = f"{shares.abs().max():.1f}" if len(shares) else ""
         row["held against"] = next((r for r in part["reference"] if r), "")
         row["s"] = f"{part['seconds'].iloc[0]:.0f}"
         row["flagged"] = str(int((part["flags"] != "").sum()))
