@@ -80,9 +80,12 @@ class Joint(NamedTuple):
         Raises
         ------
         ValueError
-            If one of its arrays changes with the response and is neither the response laid out nor its products.
+            If one of its arrays changes with the response and is neither the response laid out nor its products, or a
+            number made of it is written into the function.
         """
         first, second = make(self.problem), make(self.other)
+        if first.text != second.text:
+            raise ValueError(f"{self.problem.name}: the function itself follows the response, not only its arrays")
         views = [_view(*pair, self) for pair in zip(first.constants, second.constants, strict=True)]
 
         def call(y, *arguments):

@@ -13,6 +13,7 @@ from replicates import printed, wrapped
 from validate_calibration import KEPT, judged
 
 from singular import __version__
+from singular.posteriors.kernels import NAMES
 
 FAR = 4.0
 """Distance in joint errors from which a number is said to disagree."""
@@ -84,7 +85,8 @@ Made by `make validate-kernels` with singular {__version__}.
 
 def by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each kernel: how many numbers, how far off, how many beyond `FAR` and how many flagged."""
-    return pd.DataFrame(_tally(part) for _, part in rows.groupby("way", sort=False))
+    parts = [rows[rows["way"] == way] for way in (*NAMES, SMC)]
+    return pd.DataFrame(_tally(part) for part in parts if len(part))
 
 
 def _tally(part: pd.DataFrame) -> dict[str, object]:
@@ -147,7 +149,7 @@ def _agreement(rows: pd.DataFrame) -> str:
     far = held[held["z"].abs() > FAR]
     models, exact = held["model"].nunique(), held[held["reference"] == "quadrature"]
     agreeing = held.groupby("model")["z"].apply(lambda z: bool((z.abs() <= FAR).all()))
-    kernels = [way for way in dict.fromkeys(rows["way"]) if way != SMC]
+    kernels = [way for way in NAMES if (rows["way"] == way).any()]
     clean, silent = held[held["flags"] == ""], far[far["flags"] == ""]
     first = f"""**{int(agreeing.sum())} of {models} models agree on every number** by every kernel they allow: the free
     energy at β = 1, the mean of nL_n at β = 1/log n and at 1, and the share of every phase at both, each within {FAR:g}

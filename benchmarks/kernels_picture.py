@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from kernels_agree import SMC
 from matplotlib.figure import Figure
 from scipy.stats import binom
 from validate_calibration import BINS, KEPT
 
 from singular.analysis.figures import BLACK, BLUE, GREY, LIGHT, ORANGE, VERMILION, finish
+from singular.posteriors.kernels import NAMES
 
 FAR = 4.0
+LEAST_P, FEWEST = 1e-12, 1e-3
+"""Where the axes of p and of the share of tests begin."""
 RANKED = "‖w‖"
 """The quantity that every family has and whose ranks are drawn."""
 
@@ -18,7 +22,7 @@ RANKED = "‖w‖"
 def picture(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) -> Figure:
     """Draw z by kernel, the p-values of the joint law, and for each kernel the ranks of ‖w‖ over all families."""
     right = ranking[ranking["wrong"] == ""]
-    kernels = list(dict.fromkeys(right["kernel"]))
+    kernels = [name for name in NAMES if (right["kernel"] == name).any()]
     columns = len(kernels) + 1
     figure = Figure(figsize=(max(11.0, 2.1 * columns), 7.2), dpi=90, layout="constrained")
     grid = figure.add_gridspec(2, 2 * columns, height_ratios=(1.35, 1.0))
@@ -38,7 +42,7 @@ def picture(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) 
 
 
 def _draw_z(axes, agreeing: pd.DataFrame) -> None:
-    ways = list(dict.fromkeys(agreeing["way"]))
+    ways = [way for way in (*NAMES, SMC) if (agreeing["way"] == way).any()]
     rng = np.random.default_rng(0)
     for place, way in enumerate(ways):
         part = agreeing[(agreeing["way"] == way) & agreeing["z"].notna()]
@@ -61,15 +65,16 @@ def _draw_z(axes, agreeing: pd.DataFrame) -> None:
 def _draw_p(axes, joint: pd.DataFrame) -> None:
     for wrong, colour, label in ((False, BLUE, "as they are"), (True, VERMILION, "wrong on purpose")):
         p = np.sort(joint.loc[(joint["wrong"] != "") == wrong, "p"].to_numpy())
-        axes.step(
-            np.maximum(p, 1e-20), np.arange(1, p.size + 1) / max(p.size, 1), where="post", color=colour, label=label
-        )
-    uniform = np.geomspace(1e-3, 1.0, 100)
+        below = np.arange(1, p.size + 1) / max(p.size, 1)
+        axes.step(np.maximum(p, LEAST_P), below, where="post", color=colour, label=label)
+    uniform = np.geomspace(FEWEST, 1.0, 100)
     axes.plot(uniform, uniform, color=BLACK, lw=0.9, ls="--", label="uniform")
     axes.set_xscale("log")
-    axes.set_xlim(1e-20, 1.5)
+    axes.set_yscale("log")
+    axes.set_xlim(LEAST_P, 1.5)
+    axes.set_ylim(FEWEST, 1.3)
     axes.legend(fontsize=8, loc="upper left", frameon=False)
-    finish(axes, "Joint law of parameters and data: p-values", "p, cut at 1e−20", "share of tests below")
+    finish(axes, "Joint law of parameters and data: p-values", f"p, cut at {LEAST_P:g}", "share of tests below")
 
 
 def _draw_ranks(axes, found: np.ndarray, title: str, colour: str) -> None:
