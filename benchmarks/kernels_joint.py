@@ -209,7 +209,9 @@ def quantities(model: Model, values: Mapping[str, Any], nll: Any) -> dict[str, n
     return found
 
 
-def held(joint: Joint, make: Callable[[Joint], Step], chains: int = CHAINS, turns: int = TURNS) -> pd.DataFrame:
+def held(
+    joint: Joint, make: Callable[[Joint], Step], chains: int = CHAINS, turns: int = TURNS, seed: int = 0
+) -> pd.DataFrame:
     """Return a row for each quantity: its mean after all turns less that of the law, in deviations, and p.
 
     Parameters
@@ -217,10 +219,11 @@ def held(joint: Joint, make: Callable[[Joint], Step], chains: int = CHAINS, turn
     joint : Joint
     make : Joint -> Step
         Called inside a 64-bit scope.
-    chains, turns : int
+    chains, turns, seed : int
     """
     with x64():
         step, parts = make(joint), joint.problem.parts
+        ours, others = jax.random.split(jax.random.PRNGKey(seed))
         split = joint.following(lambda problem: problem.parts.split)
 
         def ended(key):
@@ -237,10 +240,8 @@ def held(joint: Joint, make: Callable[[Joint], Step], chains: int = CHAINS, turn
             z, y = joint.draw(key)
             return parts.constrain(z), split(y, z)[1]
 
-        ends = jax.jit(lambda keys: jax.lax.map(ended, keys))(jax.random.split(jax.random.PRNGKey(1), chains))
-        law = jax.jit(lambda keys: jax.lax.map(fresh, keys, batch_size=500))(
-            jax.random.split(jax.random.PRNGKey(2), FRESH)
-        )
+        ends = jax.jit(lambda keys: jax.lax.map(ended, keys))(jax.random.split(ours, chains))
+        law = jax.jit(lambda keys: jax.lax.map(fresh, keys, batch_size=500))(jax.random.split(others, FRESH))
     sites = parts.sites.latent
     found, known = (
         quantities(joint.problem.model, {site: values[site] for site in sites}, nll) for values, nll in (ends, law)
