@@ -18,7 +18,10 @@ from tests.programs import imported
 
 LEVEL = 1e-3
 """Of each test, divided by the number of its quantities."""
-NAMES = ("kernels_joint", "kernels_ranks", "kernels_agree", "kernels_page", "validate_kernels", "first_use")
+NAMES = (
+    "kernels_joint", "kernels_ranks", "kernels_agree", "kernels_page", "kernels_picture", "validate_kernels",
+    "first_use",
+)  # fmt: skip
 KEPT = {"chains": 400, "turns": 12}
 
 
@@ -155,6 +158,48 @@ class TestAgreement:
         assert tally.loc["nuts", "numbers held"] == "1"
         assert tally.loc["nuts", "of these not flagged"] == "1"
         assert tally.loc["moves", "beyond 4"] == "0"
+
+
+class TestPage:
+    @pytest.fixture
+    def frames(self, programs):
+        numbers = [("a", way, quantity, beta, 2.0, 0.1, 1.9, 0.0, "")
+                   for way in ("nuts", "moves") for quantity, beta in
+                   (("free_energy", 1.0), ("mean_nll", 0.2), ("mean_nll", 1.0), ("x=0", 1.0))]  # fmt: skip
+        numbers.append(("b", "nuts", "free_energy", 1.0, 3.0, 0.1, 2.0, 0.0, ""))
+        numbers += [
+            ("b", "nuts", "mean_nll", beta, 3.0, 0.1, 3.0, 0.0, "few draws; poor overlap; more") for beta in (0.2, 1.0)
+        ]
+        columns = ["model", "way", "quantity", "beta", "value", "mcse", "exact", "exact error", "flags"]
+        agreeing = programs["kernels_agree"].held_against(
+            pd.DataFrame(numbers, columns=columns).assign(d=4, seconds=1.0)
+        )
+        both = {"wrong": ["", "Jacobian"], "p": [0.4, 1e-9]}
+        joint = pd.DataFrame(
+            {"model": "a", "what": "m", "kind": "move", "beta": 1.0, "quantity": "‖w‖", "shift": 0.0, **both}
+        )
+        rng = np.random.default_rng(0)
+        ranking = pd.DataFrame(
+            {"model": "a", "kernel": "moves", "wrong": wrong, "beta": 1.0, "seed": seed, "quantity": "‖w‖", "draws": 49,
+             "rank": rng.integers(0, 50 if not wrong else 10)}
+            for wrong in ("", "Jacobian") for seed in range(60)
+        )  # fmt: skip
+        return agreeing, joint, ranking
+
+    def test_it_says_what_is_off_what_is_flagged_and_what_is_noticed(self, programs, frames):
+        text = " ".join(programs["kernels_page"].page(*frames).split())
+        assert "**1 of 2 models agree on every number**" in text
+        assert "1 are further off, **1 of them without a flag**" in text
+        assert "few draws; poor overlap; and 1 more" in text
+        assert "**1 of 1 wrong moves are noticed**" in text
+        assert "by ranks 1 of 1" in text
+        assert text.count("no departure") == 2
+
+    def test_the_picture_has_a_panel_for_each_kernel_and_the_wrong_one(self, programs, frames):
+        figure = programs["kernels_picture"].picture(*frames)
+        assert [axes.get_title(loc="left") for axes in figure.axes][2:] == [
+            "moves: ranks of ‖w‖", "wrong Jacobian: ‖w‖"
+        ]  # fmt: skip
 
 
 class TestFirstUse:
