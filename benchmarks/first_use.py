@@ -31,10 +31,9 @@ from singular.posteriors.precision import CACHE_VARIABLE
 from singular.posteriors.store import write
 
 MODELS = (
-    "relu-1", "tanh-1", "reduced-rank-1-2-1-0", "deep-linear-1-1-1-1-r0", "tanh-2", "relu-2", "reduced-rank-2-2-1-1",
-    "hadamard-2-1", "matrix-factor-2-2-1-r0", "tanh-3", "relu-3", "reduced-rank-1-2-2-0", "tanh-4",
-    "reduced-rank-2-2-2-1", "deep-linear-1-2-2-1-r0", "matrix-factor-3-2-2-r1", "reduced-rank-3-3-2-1",
-    "deep-linear-2-2-2-2-r0", "factor-analysis-4-2-1", "deep-linear-3-2-2-3-r1",
+    "relu-1", "tanh-1", "reduced-rank-1-2-1-0", "tanh-2", "reduced-rank-2-2-1-1", "hadamard-2-1",
+    "matrix-factor-2-2-1-r0", "tanh-3", "relu-3", "reduced-rank-1-2-2-0", "tanh-4", "reduced-rank-2-2-2-1",
+    "deep-linear-1-2-2-1-r0", "reduced-rank-3-3-2-1", "factor-analysis-4-2-1", "deep-linear-3-2-2-3-r1",
 )  # fmt: skip
 """Members of two to sixteen parameters that declare a block or moves."""
 USES = ("first", "later")

@@ -196,8 +196,8 @@ def _kept(right: pd.DataFrame, ranking: pd.DataFrame) -> str:
     return wrapped(f"""Geweke's (2004) joint test: parameters from the prior and data at them; then {TURNS} times data
     anew and one step of the move, or of the kernel (NUTS at a step size of {STEP_SIZE:g}, trees of depth {DEPTH} at
     most). {CHAINS} independent chains; what they end with is held against {FRESH} fresh draws of the joint law.
-    Every move of every family that declares any, {len(count["move"])} of them, and {len(count["kernel"])} kernels on
-    families, at β = 1 and, where noise is normal, at β = 0.3. Smallest of **{len(right)} tests**: p =
+    Every move of every family that declares any, {len(count["move"])} of them, at β = 1 and, where noise is normal, at
+    β = 0.3; and {len(count["kernel"])} kernels on families at the latter. Smallest of **{len(right)} tests**: p =
     {right["p"].min():.2g}, times {len(right)} (Bonferroni) **{least:.2g}**: {"A" if departs else "no"} departure at
     {SIGNIFICANT:.0%}.""")
 

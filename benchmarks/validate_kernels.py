@@ -34,7 +34,7 @@ CHOSEN = (
 )  # fmt: skip
 """Families on which moves and kernels are calibrated: of the linear ones members whose Jacobian is not 1."""
 COOL, WARM = 1.0, 0.3
-REPLICATES, BLOCK = 100, 50
+REPLICATES, BLOCK = 100, 100
 """Ladders of each kernel on each family, and ladders in one task."""
 WRONG_CHECKS = (
     ("reduced-rank-1-2-2-0", "orbit of B and A", "Jacobian"),
@@ -68,13 +68,17 @@ class Block(NamedTuple):
 
 
 def checks(chosen: list[str]) -> list[Check]:
-    """Return all moves and kernels of these members; tempered only where tempered data are to be had."""
+    """Return all moves and kernels of these members: moves at both β, kernels tempered, where such data are to be had.
+
+    At β = 1 kernels are ranked.
+    """
     found = []
     for name in chosen:
         model = catalogue.get(name)
-        betas = (COOL,) if isinstance(model.sufficient, Sufficient) else (COOL, WARM)
+        tempered = not isinstance(model.sufficient, Sufficient)
         kernels = [way for way in ways(name) if way != SMC]
-        found += [Check(name, what, beta) for what in (*model.moves, *kernels) for beta in betas]
+        found += [Check(name, move, beta) for move in model.moves for beta in ((COOL, WARM) if tempered else (COOL,))]
+        found += [Check(name, kernel, WARM if tempered else COOL) for kernel in kernels]
     return [*found, *(Check(name, what, COOL, wrong) for name, what, wrong in WRONG_CHECKS)]
 
 
@@ -130,8 +134,8 @@ def main() -> None:
             pass
         return pd.concat([function(item, work) for item in items], ignore_index=True)
 
-    joint = gathered(checked, checks(chosen), "moves")
     agreeing = held_against(gathered(numbers, routes, "kernels"))
+    joint = gathered(checked, checks(chosen), "moves")
     ranking = gathered(ranked, blocks(chosen, arguments.replicates), "ladders")
     picture(agreeing, joint, ranking).savefig(arguments.out / "KERNELS.png")
     write(arguments.out / "KERNELS.md", page(agreeing, joint, ranking))
