@@ -67,7 +67,7 @@ class Route(NamedTuple):
 
 def names() -> list[str]:
     """Return the models: those chosen, and one of each other family that declares a block or moves."""
-    return [*STIFF, *every_family(CHOSEN)]
+    return [*every_family(CHOSEN), *STIFF]
 
 
 def every_family(chosen: Sequence[str]) -> list[str]:

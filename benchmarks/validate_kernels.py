@@ -33,8 +33,6 @@ CHOSEN = (
     "hadamard-2-1", "relu-2", "tanh-2", "exponential-2", "factor-analysis-4-2-1",
 )  # fmt: skip
 """Families on which moves and kernels are calibrated: of the linear ones members whose Jacobian is not 1."""
-NOT_RANKED = ("deep-linear-2-2-1-2-2-r1", "exponential-2")
-"""Of these the ones whose ladders are not ranked: others stand for what they declare."""
 COOL, WARM = 1.0, 0.3
 REPLICATES, BLOCK = 100, 100
 """Ladders of each kernel on each family, and ladders in one task."""
@@ -69,6 +67,18 @@ class Block(NamedTuple):
     last: int
 
 
+def tried(name: str) -> list[str]:
+    """Return the kernels that are calibrated on a member: all on the first, on others those that use what they declare.
+
+    Where moves do without NUTS, NUTS after them is left to the first.
+    """
+    kernels = [way for way in ways(name) if way != SMC]
+    if name == CHOSEN[0]:
+        return kernels
+    moving = [kernel for kernel in kernels if kernel.startswith("moves")]
+    return [kernel for kernel in moving if kernel != "moves+nuts" or "moves" not in moving] or kernels[-1:]
+
+
 def checks(chosen: list[str]) -> list[Check]:
     """Return all moves and kernels of these members: moves at both β, kernels tempered, where such data are to be had.
 
@@ -78,16 +88,14 @@ def checks(chosen: list[str]) -> list[Check]:
     for name in chosen:
         model = catalogue.get(name)
         tempered = not isinstance(model.sufficient, Sufficient)
-        kernels = [way for way in ways(name) if way != SMC]
         found += [Check(name, move, beta) for move in model.moves for beta in ((COOL, WARM) if tempered else (COOL,))]
-        found += [Check(name, kernel, WARM if tempered else COOL) for kernel in kernels]
+        found += [Check(name, kernel, WARM if tempered else COOL) for kernel in tried(name)]
     return [*found, *(Check(name, what, COOL, wrong) for name, what, wrong in WRONG_CHECKS)]
 
 
 def blocks(chosen: list[str], replicates: int) -> list[Block]:
     """Return all ladders to be ranked, some at a time."""
-    members = [name for name in chosen if name not in NOT_RANKED]
-    cases = [Case(name, way) for name in members for way in ways(name) if way != SMC]
+    cases = [Case(name, kernel) for name in chosen for kernel in tried(name)]
     starts = range(0, replicates, BLOCK)
     return [Block(case, s, min(s + BLOCK, replicates)) for case in (*cases, *WRONG_CASES) for s in starts]
 
