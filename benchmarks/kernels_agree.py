@@ -35,9 +35,8 @@ from singular.posteriors.store import write
 
 N, STIFF_N = 200, 500
 CHOSEN = (
-    "mixture-2", "product", "tanh-1", "tanh-2-1", "tanh-4", "exponential-1", "relu-2", "reduced-rank-2-2-1-0",
-    "reduced-rank-2-2-2-1", "deep-linear-1-1-1-1-1-r0", "deep-linear-1-2-2-1-r0", "deep-linear-2-2-1-2-2-r1",
-    "hadamard-2-1", "matrix-factor-2-2-1-r0", "matrix-factor-3-2-2-r1", "factor-analysis-4-2-1",
+    "mixture-2", "product", "tanh-1", "tanh-2-1", "tanh-4", "exponential-1", "relu-2", "hadamard-2-1",
+    "matrix-factor-2-2-1-r0", "factor-analysis-4-2-1", "reduced-rank-2-2-1-0", "deep-linear-1-2-2-1-r0",
 )  # fmt: skip
 """Members with phases, with and without an oracle; a family that declares a block or moves and has none here adds its
 first."""
@@ -70,12 +69,12 @@ def names() -> list[str]:
     return [*every_family(CHOSEN), *STIFF]
 
 
-def every_family(chosen: Sequence[str]) -> list[str]:
-    """Return these members, and the first of each other family that declares a block or moves."""
+def every_family(chosen: Sequence[str], moves: bool = False) -> list[str]:
+    """Return these members, and the first of each other family that declares a block or moves, or moves alone."""
     seen = {catalogue.get(name).family for name in chosen}
     more: dict[str, str] = {}
     for name, model in catalogue.MODELS.items():
-        if (model.block is not None or model.moves) and model.family not in seen:
+        if (model.moves or (model.block is not None and not moves)) and model.family not in seen:
             more.setdefault(model.family, name)
     return [*chosen, *more.values()]
 
@@ -107,10 +106,15 @@ def ways(name: str) -> list[str]:
 
 def numbers(route: Route, folder: Path) -> pd.DataFrame:
     """Return the numbers of a route, one a row, kept on disk; ``exact`` where there is an oracle."""
-    path = folder / f"{route.model} by {route.way}.csv".replace(" ", "-").replace(",", "")
+    path = kept_in(route, folder)
     if not path.exists():
         write(path, _numbers(route).to_csv(index=False))
     return pd.read_csv(path, dtype={"flags": str}).fillna({"flags": ""})
+
+
+def kept_in(route: Route, folder: Path) -> Path:
+    """Return the file of a route."""
+    return folder / f"{route.model} by {route.way}.csv".replace(" ", "-").replace(",", "")
 
 
 def _numbers(route: Route) -> pd.DataFrame:

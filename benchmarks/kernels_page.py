@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ SIGNIFICANT = 0.01
 """Of the smallest p of a test of many, times their number."""
 
 
-def page(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) -> str:
+def page(
+    agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame, missing: Mapping[str, int] | None = None
+) -> str:
     """Return the page.
 
     Parameters
@@ -32,12 +35,14 @@ def page(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) -> 
         Rows of `kernels_joint.held` with ``model, what, kind, beta, wrong``.
     ranking : DataFrame
         Rows of `kernels_ranks.ranks`.
+    missing : what -> parts
+        How many parts of the program are not there yet.
     """
     right, wrong = joint[joint["wrong"] == ""], joint[joint["wrong"] != ""]
     uniform, spoilt = (rank_table(ranking[(ranking["wrong"] == "") == ours]) for ours in (True, False))
     return f"""# The kernels of the ladder
 
-Made by `make validate-kernels` with singular {__version__}.
+Made by `make validate-kernels` with singular {__version__}.{_missing(missing or {})}
 
 ## Do they give the exact answers?
 
@@ -81,6 +86,11 @@ Made by `make validate-kernels` with singular {__version__}.
 
 ![z of every number by kernel; p of the joint law; ranks by kernel](KERNELS.png)
 """
+
+
+def _missing(missing: Mapping[str, int]) -> str:
+    absent = [f"{count} of {what}" for what, count in missing.items() if count]
+    return f" Of its parts some are not run yet, and nothing is said of them: {', '.join(absent)}." if absent else ""
 
 
 def by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
@@ -196,8 +206,9 @@ def _kept(right: pd.DataFrame, ranking: pd.DataFrame) -> str:
     return wrapped(f"""Geweke's (2004) joint test: parameters from the prior and data at them; then {TURNS} times data
     anew and one step of the move, or of the kernel (NUTS at a step size of {STEP_SIZE:g}, trees of depth {DEPTH} at
     most). {CHAINS} independent chains; what they end with is held against {FRESH} fresh draws of the joint law.
-    Every move of every family that declares any, {len(count["move"])} of them, at β = 1 and, where noise is normal, at
-    β = 0.3; and {len(count["kernel"])} kernels on families at the latter. Smallest of **{len(right)} tests**: p =
+    Every move of every family that declares any, {len(count["move"])} of them, and {len(count["kernel"])} kernels on
+    families, at β = 0.3 where noise is normal and tempered data are to be had, else at β = 1. Smallest of
+    **{len(right)} tests**: p =
     {right["p"].min():.2g}, times {len(right)} (Bonferroni) **{least:.2g}**: {"A" if departs else "no"} departure at
     {SIGNIFICANT:.0%}.""")
 
