@@ -3,7 +3,7 @@
 .PHONY: validate-routes validate-wbic validate-learning-curve validate-published validate-model-choice
 .PHONY: validate validate-flags validate-calibration validate-equation-of-state validate-catalogue validate-ladders
 .PHONY: studies
-.PHONY: bench-stiff bench-cost bench-trajectories lock-bench bench-evidence study-sgld lock-score score-devinterp
+.PHONY: bench-stiff bench-cost bench-first-use validate-kernels bench-trajectories lock-bench bench-evidence study-sgld lock-score score-devinterp
 PYTHON ?= python3
 UV     := .tools/bin/uv
 READY  := .venv/.ready
@@ -73,6 +73,9 @@ validate-model-choice: $(READY) ## how often F, WBIC, sBIC, BIC, WAIC, LOO pick 
 validate-routes: $(READY) ## every route to the free energy against every other; writes docs/validation/ROUTES.md
 	$(BIN)/python benchmarks/validate_routes.py
 
+validate-kernels: $(READY) ## every kernel and every move against exact answers; writes docs/validation/KERNELS.md
+	$(BIN)/python benchmarks/validate_kernels.py
+
 study-sgld: $(READY) ## SGLD and its kin against NUTS and the exact answer; writes docs/studies/SGLD.md
 	$(BIN)/python benchmarks/sgld_study.py
 
@@ -99,6 +102,9 @@ bench-stiff: $(READY) ## effective draws a second on stiff posteriors beside Num
 
 bench-cost: $(READY) ## what a round costs against n, rungs, chains, depth; writes docs/validation/COST.md
 	$(BIN)/python benchmarks/cost.py
+
+bench-first-use: $(READY) ## from how many parameters a family's structure pays; writes docs/validation/FIRST_USE.md
+	$(BIN)/python benchmarks/first_use.py
 
 $(BENCH): pyproject.toml requirements-bench.lock | $(UV)
 	$(UV) venv -q --clear --python "$$(cat .python-version)" .venv-bench
