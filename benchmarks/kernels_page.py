@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from kernels_agree import SETTINGS, SMC, STIFF, STIFF_N, N
 from kernels_joint import CHAINS, DEPTH, FRESH, STEP_SIZE, TURNS
 from kernels_ranks import BETAS, DRAWS, WARMUP
+from kernels_tables import FAR, SIGNIFICANT, by_kernel, by_model, cases_table, checks_table, rank_table, rms, verdict
 from replicates import printed, wrapped
-from validate_calibration import KEPT, judged
+from validate_calibration import KEPT
 
 from singular import __version__
 from singular.posteriors.kernels import NAMES
-
-FAR = 4.0
-"""Distance in joint errors from which a number is said to disagree."""
-SIGNIFICANT = 0.01
-"""Of the smallest p of a test of many, times their number."""
 
 
 def page(
@@ -68,90 +62,29 @@ Made by `make validate-kernels` with singular {__version__}.{_missing(missing or
 
 {_kept(right, ranking)}
 
-{printed(_checks(right))}
+{printed(checks_table(right))}
 
 ## Are ranks uniform?
 
 {_uniform(uniform)}
 
-{printed(_cases(uniform))}
+{printed(cases_table(uniform))}
 
 ## Are wrong moves noticed?
 
 {_noticed(wrong, spoilt)}
 
-{printed(_checks(wrong))}
+{printed(checks_table(wrong))}
 
-{printed(_cases(spoilt))}
+{printed(cases_table(spoilt))}
 
 ![z of every number by kernel; p of the joint law; ranks by kernel](KERNELS.png)
 """
 
 
 def _missing(missing: Mapping[str, int]) -> str:
-    absent = [f"{count} of {what}" for what, count in missing.items() if count]
-    return f" Of its parts some are not run yet, and nothing is said of them: {', '.join(absent)}." if absent else ""
-
-
-def by_kernel(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each kernel: how many numbers, how far off, how many beyond `FAR` and how many flagged."""
-    parts = [rows[rows["way"] == way] for way in (*NAMES, SMC)]
-    return pd.DataFrame(_tally(part) for part in parts if len(part))
-
-
-def _tally(part: pd.DataFrame) -> dict[str, object]:
-    z = part["z"].dropna()
-    oracle = part.loc[part["reference"] == "quadrature", "z"].dropna()
-    far = part["z"].abs() > FAR
-    return {
-        "kernel": part["way"].iloc[0], "models": str(part["model"].nunique()), "numbers held": str(len(z)),
-        "against quadrature": str(len(oracle)), "rms z": f"{_rms(z):.2f}",
-        "largest |z|": f"{z.abs().max():.2f}", f"beyond {FAR:g}": str(int(far.sum())),
-        "of these not flagged": str(int((far & (part["flags"] == "")).sum())),
-        "flagged": str(int((part["flags"] != "").sum())),
-    }  # fmt: skip
-
-
-def by_model(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row for each model and kernel: F, the mean nll at both β, z of each and of the shares."""
-    out = []
-    for (model, way), part in rows.groupby(["model", "way"], sort=False):
-        low = part["beta"].min()
-        row: dict[str, object] = {"model": model, "d": str(part["d"].iloc[0]), "kernel": way}
-        for heading, quantity, beta in (
-            ("F", "free_energy", 1.0), ("E at 1/log n", "mean_nll", low), ("E at 1", "mean_nll", 1.0)
-        ):  # fmt: skip
-            one = part[(part["quantity"] == quantity) & (part["beta"] == beta)].iloc[0]
-            row[heading] = f"{one['value']:.3f} ± {one['mcse']:.3f}"
-            row[f"z of {heading}"] = "" if math.isnan(one["z"]) else f"{one['z']:+.1f}"
-        shares = part[~part["quantity"].isin(["free_energy", "mean_nll"])]["z"].dropna()
-        row["shares"] = str(len(shares)) if len(shares) else ""
-        row["largest |z| of shares"] = f"{shares.abs().max():.1f}" if len(shares) else ""
-        row["held against"] = next((r for r in part["reference"] if r), "")
-        row["s"] = f"{part['seconds'].iloc[0]:.0f}"
-        row["flagged"] = str(int((part["flags"] != "").sum()))
-        out.append(row)
-    return pd.DataFrame(out)
-
-
-def rank_table(ranking: pd.DataFrame) -> pd.DataFrame:
-    """Return for each model, kernel and quantity the p of uniform ranks (`validate_calibration.judged`)."""
-    if ranking.empty:
-        return pd.DataFrame(columns=["model", "kernel", "quantity", "replicates", "mean rank", "p"])
-    parts = []
-    for (model, kernel), part in ranking.groupby(["model", "kernel"], sort=False):
-        parts.append(judged(part).assign(model=model, kernel=kernel))
-    return pd.concat(parts, ignore_index=True)
-
-
-def verdict(p: pd.Series) -> tuple[float, bool]:
-    """Return the smallest p times their number, at most 1, and whether that is a departure."""
-    least = min(1.0, float(p.min()) * len(p))
-    return least, least <= SIGNIFICANT
-
-
-def _rms(z: pd.Series) -> float:
-    return float(np.sqrt(np.mean(z**2))) if len(z) else math.nan
+    absent = [f"{count} {what}" for what, count in missing.items() if count]
+    return f" Some of its parts are not run yet, and nothing is said of them: {', '.join(absent)}." if absent else ""
 
 
 def _agreement(rows: pd.DataFrame) -> str:
@@ -164,8 +97,8 @@ def _agreement(rows: pd.DataFrame) -> str:
     first = f"""**{int(agreeing.sum())} of {models} models agree on every number** by every kernel they allow: the free
     energy at β = 1, the mean of nL_n at β = 1/log n and at 1, and the share of every phase at both, each within {FAR:g}
     joint errors of its reference. Of **{len(held)} numbers** {len(far)} are further off, **{len(silent)} of them
-    without a flag**. Root mean square z **{_rms(held["z"]):.2f}**, over the {len(exact)} numbers that have an exact
-    value {_rms(exact["z"]):.2f}, over the {len(clean)} without a flag {_rms(clean["z"]):.2f}."""
+    without a flag**. Root mean square z **{rms(held["z"]):.2f}**, over the {len(exact)} numbers that have an exact
+    value {rms(exact["z"]):.2f}, over the {len(clean)} without a flag {rms(clean["z"]):.2f}."""
     second = f"""Kernels: {", ".join(f"`{way}`" for way in kernels)}, each on every model here that allows it; and
     {SMC}, which shares the moves and nothing else. Catalogue members at n = {N}, {SETTINGS["chains"]} chains ×
     {SETTINGS["draws"]} draws after {SETTINGS["warmup"]} of warm-up, one ladder for each kernel with a seed of its own;
@@ -235,27 +168,3 @@ def _noticed(wrong: pd.DataFrame, spoilt: pd.DataFrame) -> str:
 def _caught(table: pd.DataFrame, what: str) -> tuple[int, int]:
     found = [verdict(part["p"])[1] for _, part in table.groupby(["model", what], sort=False)]
     return sum(found), len(found)
-
-
-def _checks(joint: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for (model, what, beta), part in joint.groupby(["model", "what", "beta"], sort=False):
-        worst = part.loc[part["p"].idxmin()]
-        rows.append(
-            {"model": model, "move or kernel": what, "β": f"{beta:g}", "wrong": worst["wrong"],
-             "quantities": str(len(part)), "smallest p": worst["p"], "of": worst["quantity"],
-             "its shift, in deviations": f"{worst['shift']:+.3f}"}
-        )  # fmt: skip
-    table = pd.DataFrame(rows)
-    return table if (table["wrong"] != "").any() else table.drop(columns="wrong")
-
-
-def _cases(table: pd.DataFrame) -> pd.DataFrame:
-    rows = []
-    for (model, kernel), part in table.groupby(["model", "kernel"], sort=False):
-        worst = part.loc[part["p"].idxmin()]
-        rows.append(
-            {"model": model, "kernel": kernel, "quantities": str(len(part)), "replicates": str(worst["replicates"]),
-             "smallest p": worst["p"], "of": worst["quantity"], "its mean rank": f"{worst['mean rank']:.3f}"}
-        )  # fmt: skip
-    return pd.DataFrame(rows)

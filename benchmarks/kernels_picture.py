@@ -34,10 +34,11 @@ def picture(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) 
         part = right[(right["kernel"] == kernel) & (right["quantity"] == RANKED)]
         _draw_ranks(axes, part["rank"].to_numpy(), f"{kernel}: ranks of {RANKED}", BLUE)
     wrong = ranking[ranking["wrong"] == "Jacobian"]
-    first = wrong[wrong["model"] == wrong["model"].iloc[0]] if len(wrong) else wrong
-    axes = figure.add_subplot(grid[1, 2 * len(kernels) :])
-    shown = next((q for q in dict.fromkeys(first["quantity"]) if q.startswith("‖B")), RANKED)
-    _draw_ranks(axes, first.loc[first["quantity"] == shown, "rank"].to_numpy(), f"wrong Jacobian: {shown}", VERMILION)
+    means = wrong.groupby("quantity")["rank"].mean()
+    if len(means):
+        axes, worst = figure.add_subplot(grid[1, 2 * len(kernels) :]), (means - KEPT / 2).abs().idxmax()
+        found = wrong.loc[wrong["quantity"] == worst, "rank"].to_numpy()
+        _draw_ranks(axes, found, f"wrong Jacobian: {worst}", VERMILION)
     return figure
 
 
@@ -55,7 +56,7 @@ def _draw_z(axes, agreeing: pd.DataFrame) -> None:
     axes.scatter([], [], s=16, facecolors="none", edgecolors=GREY, label="flagged")
     for level, style in ((0.0, "-"), (FAR, "--"), (-FAR, "--")):
         axes.axhline(level, color=GREY, lw=0.8, ls=style, zorder=0)
-    axes.set_xticks(range(len(ways)), ways)
+    axes.set_xticks(range(len(ways)), [way.replace("+", "+\n").replace(" ", "\n") for way in ways])
     reach = max(4.6, float(agreeing["z"].abs().max()) * 1.1)
     axes.set_ylim(-reach, reach * 1.25)
     axes.legend(fontsize=8, loc="upper right", ncols=3, frameon=False)

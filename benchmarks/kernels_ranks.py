@@ -14,7 +14,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pandas as pd
-from kernels_joint import Joint, quantities
+from kernels_law import Joint, quantities
 from validate_calibration import KEPT
 
 from singular import posteriors

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import pandas as pd
 from kernels_agree import SMC, Route, every_family, held_against, kept_in, names, numbers, ways
-from kernels_joint import Joint, held, kernel_step, move_step
+from kernels_joint import held, kernel_step, move_step
+from kernels_law import Joint
 from kernels_page import page
 from kernels_picture import picture
 from kernels_ranks import Case, ranks, spoilt
@@ -150,9 +151,9 @@ def main() -> None:
         missing[what] = len(items) - len(there)
         return pd.concat([function(item, work) for item in there], ignore_index=True)
 
-    agreeing = held_against(gathered(numbers, routes, "kernels"))
-    joint = gathered(checked, checks(chosen), "moves")
-    ranking = gathered(ranked, blocks(chosen, arguments.replicates), "ladders")
+    agreeing = held_against(gathered(numbers, routes, "ladders by kernel"))
+    joint = gathered(checked, checks(chosen), "checks of the joint law")
+    ranking = gathered(ranked, blocks(chosen, arguments.replicates), "blocks of ranked ladders")
     picture(agreeing, joint, ranking).savefig(arguments.out / "KERNELS.png")
     write(arguments.out / "KERNELS.md", page(agreeing, joint, ranking, missing))
     columns = ["model", "d", "n", "way", "quantity", "beta", "value", "mcse", "reference", "known", "error", "z",

@@ -19,8 +19,8 @@ from tests.programs import imported
 LEVEL = 1e-3
 """Of each test, divided by the number of its quantities."""
 NAMES = (
-    "kernels_joint", "kernels_ranks", "kernels_agree", "kernels_page", "kernels_picture", "validate_kernels",
-    "first_use",
+    "kernels_law", "kernels_joint", "kernels_ranks", "kernels_agree", "kernels_page", "kernels_picture",
+    "validate_kernels", "first_use",
 )  # fmt: skip
 KEPT = {"chains": 400, "turns": 12}
 
@@ -37,7 +37,7 @@ def least_p(programs, name, what, beta=1.0, wrong="", **settings):
     alone = what in catalogue.get(name).moves
     make = partial(programs["validate_kernels"]._made, joint_law.move_step if alone else joint_law.kernel_step, what)
     with programs["kernels_ranks"].spoilt(wrong):
-        found = joint_law.held(joint_law.Joint.of(catalogue.get(name), beta), make, **(KEPT | settings))
+        found = joint_law.held(programs["kernels_law"].Joint.of(catalogue.get(name), beta), make, **(KEPT | settings))
     return float(found["p"].min()) * len(found)
 
 
@@ -46,7 +46,7 @@ class TestJointLaw:
         "name", ["reduced-rank-1-2-2-0", "matrix-factor-3-2-2-r1", "factor-analysis-4-2-1", "tanh-2", "hadamard-2-1"]
     )
     def test_a_function_that_follows_the_response_is_that_of_its_problem(self, programs, name):
-        joint = programs["kernels_joint"].Joint.of(catalogue.get(name))
+        joint = programs["kernels_law"].Joint.of(catalogue.get(name))
         with jax.enable_x64(True):
             z, y = joint.draw(jax.random.PRNGKey(5))
             found = joint.following(lambda problem: problem.parts.split)(y, z)
@@ -55,7 +55,7 @@ class TestJointLaw:
         assert np.asarray(found) == pytest.approx(np.asarray(known), rel=1e-12)
 
     def test_what_follows_the_response_in_a_way_not_known_is_refused(self, programs):
-        joint = programs["kernels_joint"].Joint.of(catalogue.get("tanh-2"))
+        joint = programs["kernels_law"].Joint.of(catalogue.get("tanh-2"))
 
         def of_sines(problem):
             return hoist(lambda z: z[0] * np.sin(problem.kwargs["y"]), np.ones(4))
@@ -68,7 +68,7 @@ class TestJointLaw:
                 joint.following(make)
 
     def test_tempered_data_have_noise_of_variance_one_over_beta(self, programs):
-        joint = programs["kernels_joint"].Joint.of(catalogue.get("reduced-rank-1-2-2-0"), 0.25)
+        joint = programs["kernels_law"].Joint.of(catalogue.get("reduced-rank-1-2-2-0"), 0.25)
         with jax.enable_x64(True):
             keys = jax.random.split(jax.random.PRNGKey(1), 4000)
             z = np.zeros(joint.problem.dim)
@@ -76,7 +76,7 @@ class TestJointLaw:
         assert abs(y.var() * 0.25 - 1.0) < 4 * math.sqrt(2 / y.size)
 
     def test_tempered_data_of_another_noise_are_refused(self, programs):
-        joint = programs["kernels_joint"].Joint.of(catalogue.get("factor-analysis-4-2-1"), 0.5)
+        joint = programs["kernels_law"].Joint.of(catalogue.get("factor-analysis-4-2-1"), 0.5)
         with jax.enable_x64(True), pytest.raises(ValueError, match="normal"):
             joint.draw(jax.random.PRNGKey(0))
 
