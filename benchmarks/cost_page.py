@@ -105,7 +105,8 @@ def _lines(fits: pd.DataFrame) -> str:
 
 def _line(fit: pd.Series) -> str:
     """Return a list item: one curve, its exponent and the verdict."""
-    verdict = "" if not fit["expected"] else f", {'' if fit['met'] else 'not '}{fit['expected']}"
+    missed = "more than " if fit["expected"] == "linear" and fit["exponent"] > 1 else "not "
+    verdict = "" if not fit["expected"] else f", {'' if fit['met'] else missed}{fit['expected']}"
     where = f" on {fit['cores']} cores" if fit["cores"] > 1 else ""
     return (
         f"- {fit['model']}, {fit['kernel']}{where}: exponent {fit['exponent']:.3f} ± {fit['error']:.3f}{verdict}; "
@@ -174,7 +175,12 @@ def _cores(rows: pd.DataFrame) -> str:
         return "There was no other core."
     last = own[own["x"] == chains].pivot_table(index="kernel", columns="cores", values="least wall a round", sort=False)
     gains = " and ".join(f"{kernel} {row[1] / row[cores]:.2f}" for kernel, row in last.iterrows())
-    return f"On {cores} cores {chains} chains are done so many times sooner, by the wall's least times: {gains}."
+    one = own[(own["x"] == chains) & (own["cores"] == 1)]
+    shares = " and ".join(f"{share:.0%}" for share in one["seconds a round"] / one["least wall a round"])
+    return (
+        f"On {cores} cores {chains} chains are done so many times sooner, by the wall's least times: {gains}. Other "
+        f"work left the chains on one core {shares} of it."
+    )
 
 
 def _shown(rows: pd.DataFrame) -> pd.DataFrame:

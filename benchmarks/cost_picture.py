@@ -30,11 +30,13 @@ def picture(rows: pd.DataFrame) -> Figure:
     _finish(rungs, own, "A round, against the rungs", "rungs")
     own = rows[rows["panel"] == "chains"]
     for (kernel, cores), curve in own.groupby(["kernel", "cores"], sort=False):
-        where = "1 core" if cores == 1 else f"{cores} cores"
-        _curve(chains, curve, f"{kernel}, {where}", BY_KERNEL[kernel], KERNELS[kernel][0], "-" if cores == 1 else "--",
-               a_round=True)  # fmt: skip
-    _straight(chains, own[own["cores"] == 1])
-    _finish(chains, own, f"A round of all chains: {own['model'].iloc[0]}", "chains")
+        curve, where = curve.sort_values("x"), "1 core" if cores == 1 else f"{cores} cores"
+        chains.plot(curve["x"], curve["least wall a round"], color=BY_KERNEL[kernel], marker=KERNELS[kernel][0], ms=5,
+                    lw=1.3, ls="-" if cores == 1 else "--", label=f"{kernel}, {where}")  # fmt: skip
+    _straight(chains, own[own["cores"] == 1], "least wall a round")
+    _finish(
+        chains, own, f"A round of all chains: {own['model'].iloc[0]}", "chains", "seconds by the wall's clock, least"
+    )
     own = rows[rows["panel"] == "depth"]
     for kernel, curve in own.groupby("kernel", sort=False):
         label = f"{kernel}, a {curve['unit'].iloc[0]}"
@@ -68,16 +70,16 @@ def _curve(axes: Axes, rows: pd.DataFrame, label: str, colour: str, marker: str,
     axes.errorbar(rows["x"], middle, ends, color=colour, marker=marker, ls=style, ms=5, lw=1.3, capsize=2, label=label)
 
 
-def _straight(axes: Axes, rows: pd.DataFrame) -> None:
+def _straight(axes: Axes, rows: pd.DataFrame, what: str = "seconds a round") -> None:
     """Draw what each curve would be if its cost were in proportion, through its first point."""
     for place, (_, curve) in enumerate(rows.sort_values("x").groupby(["model", "kernel"], sort=False)):
         x = curve["x"] / curve["x"].iloc[0]
-        axes.plot(curve["x"], x * curve["seconds a round"].iloc[0], color=figures.GREY, ls=":", lw=1, zorder=0,
+        axes.plot(curve["x"], x * curve[what].iloc[0], color=figures.GREY, ls=":", lw=1, zorder=0,
                   label="" if place else "in proportion")  # fmt: skip
 
 
-def _finish(axes: Axes, rows: pd.DataFrame, title: str, x: str) -> None:
-    figures.finish(axes, title, x, "seconds")
+def _finish(axes: Axes, rows: pd.DataFrame, title: str, x: str, y: str = "seconds") -> None:
+    figures.finish(axes, title, x, y)
     axes.set(xscale="log", yscale="log")
     ticks = sorted(rows["x"].unique())
     axes.set_xticks(ticks, [str(tick) for tick in ticks])

@@ -128,7 +128,8 @@ class TestPage:
     def test_the_picture_has_four_panels_with_every_curve(self, programs, rows):
         figure = programs["cost_picture"].picture(rows)
         drawn = [len(axes.containers) for part in figure.subfigs for axes in part.axes]
-        assert drawn == [5, 1, 2, 1]
+        assert drawn == [5, 1, 0, 1]
+        assert len(figure.subfigs[1].axes[1].lines) == 3  # one core, two cores, in proportion
 
 
 class Metronome:
