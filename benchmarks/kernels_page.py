@@ -139,8 +139,8 @@ def _kept(right: pd.DataFrame, ranking: pd.DataFrame) -> str:
     return wrapped(f"""Geweke's (2004) joint test: parameters from the prior and data at them; then {TURNS} times data
     anew and one step of the move, or of the kernel (NUTS at a step size of {STEP_SIZE:g}, trees of depth {DEPTH} at
     most). {CHAINS} independent chains; what they end with is held against {FRESH} fresh draws of the joint law.
-    Every move of every family that declares any, {len(count["move"])} of them, and {len(count["kernel"])} kernels on
-    families, at β = 0.3 where noise is normal and tempered data are to be had, else at β = 1. Sites that a
+    {len(count["move"])} moves of families that declare any, and {len(count["kernel"])} kernels on families, at β = 0.3
+    where noise is normal and tempered data are to be had, else at β = 1. Sites that a
     move leaves as they are tell nothing of it and are left out. Smallest of
     **{len(right)} tests**: p =
     {right["p"].min():.2g}, times {len(right)} (Bonferroni) **{least:.2g}**: {"A" if departs else "no"} departure at
