@@ -122,7 +122,9 @@ def _flagged(rows: pd.DataFrame) -> str:
         return "None."
     lines = []
     for (model, way, flags), part in flagged.groupby(["model", "way", "flags"], sort=False):
-        what = ", ".join(f"{r.quantity} at {r.beta:.3g} (z {r.z:+.1f})" for r in part.itertuples())
+        what = ", ".join(
+            f"{r.quantity} at {r.beta:.3g}" + ("" if math.isnan(r.z) else f" (z {r.z:+.1f})") for r in part.itertuples()
+        )
         lines.append(f"- {model}, {way}: {what}. {flags}")
     return "\n".join(lines)
 
@@ -154,7 +156,8 @@ def _uniform(table: pd.DataFrame) -> str:
     ladder of {len(BETAS)} fixed rungs with the kernel, one chain of {DRAWS} draws after {WARMUP} of warm-up; the true
     value of each quantity is ranked among {KEPT} of its draws at β = 1. {cases} kernels on families,
     {int(table["replicates"].min())} data sets each, from the
-    same seeds for all, so that one unlucky set of noise shows in every row. p as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
+    same seeds for all, so that one unlucky set of noise shows in every row. p
+    as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
     rank tests**: p = {table["p"].min():.2g}, times {len(table)} **{least:.2g}**: {"A" if departs else "no"} departure
     from uniformity at {SIGNIFICANT:.0%}.""")
 
