@@ -122,7 +122,9 @@ def _flagged(rows: pd.DataFrame) -> str:
         return "None."
     lines = []
     for (model, way, flags), part in flagged.groupby(["model", "way", "flags"], sort=False):
-        what = ", ".join(f"{r.quantity} at {r.beta:.3g} (z {r.z:+.1f})" for r in part.itertuples())
+        what = ", ".join(
+            f"{r.quantity} at {r.beta:.3g}" + ("" if math.isnan(r.z) else f" (z {r.z:+.1f})") for r in part.itertuples()
+        )
         lines.append(f"- {model}, {way}: {what}. {flags}")
     return "\n".join(lines)
 
@@ -139,8 +141,9 @@ def _kept(right: pd.DataFrame, ranking: pd.DataFrame) -> str:
     return wrapped(f"""Geweke's (2004) joint test: parameters from the prior and data at them; then {TURNS} times data
     anew and one step of the move, or of the kernel (NUTS at a step size of {STEP_SIZE:g}, trees of depth {DEPTH} at
     most). {CHAINS} independent chains; what they end with is held against {FRESH} fresh draws of the joint law.
-    Every move of every family that declares any, {len(count["move"])} of them, and {len(count["kernel"])} kernels on
-    families, at β = 0.3 where noise is normal and tempered data are to be had, else at β = 1. Smallest of
+    {len(count["move"])} moves of families that declare any, and {len(count["kernel"])} kernels on families, at β = 0.3
+    where noise is normal and tempered data are to be had, else at β = 1. Sites that a
+    move leaves as they are tell nothing of it and are left out. Smallest of
     **{len(right)} tests**: p =
     {right["p"].min():.2g}, times {len(right)} (Bonferroni) **{least:.2g}**: {"A" if departs else "no"} departure at
     {SIGNIFICANT:.0%}.""")
@@ -152,7 +155,9 @@ def _uniform(table: pd.DataFrame) -> str:
     return wrapped(f"""Simulation-based calibration (Talts et al. 2018): parameters from the prior, data at them, a
     ladder of {len(BETAS)} fixed rungs with the kernel, one chain of {DRAWS} draws after {WARMUP} of warm-up; the true
     value of each quantity is ranked among {KEPT} of its draws at β = 1. {cases} kernels on families,
-    {int(table["replicates"].min())} data sets each. p as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
+    {int(table["replicates"].min())} data sets each, from the
+    same seeds for all, so that one unlucky set of noise shows in every row. p
+    as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
     rank tests**: p = {table["p"].min():.2g}, times {len(table)} **{least:.2g}**: {"A" if departs else "no"} departure
     from uniformity at {SIGNIFICANT:.0%}.""")
 

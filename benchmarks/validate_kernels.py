@@ -26,6 +26,7 @@ from kernels_ranks import Case, ranks, spoilt
 from replicates import every
 
 from singular.models import catalogue
+from singular.models.problem import Problem
 from singular.models.structure import Sufficient
 from singular.posteriors.store import write
 
@@ -110,7 +111,16 @@ def checked(check: Check, folder: Path) -> pd.DataFrame:
             joint = Joint.of(catalogue.get(check.model), check.beta)
             found = held(joint, partial(_made, make, check.what), seed=zlib.crc32(repr(check).encode()))
         write(path, found.assign(**check._asdict(), kind=make.__name__.split("_")[0]).to_csv(index=False))
-    return pd.read_csv(path, dtype={"wrong": str}).fillna({"wrong": ""})
+    found = pd.read_csv(path, dtype={"wrong": str}).fillna({"wrong": ""})
+    return found[[touched(check, quantity) for quantity in found["quantity"]]]
+
+
+def touched(check: Check, quantity: str) -> bool:
+    """Return whether a step can change a quantity: sites that a move leaves as they are tell of their start alone."""
+    model = catalogue.get(check.model)
+    sites = model.moves[check.what].sites if check.what in model.moves else ()
+    left = [site for site in Problem.from_model(model, n=1).parts.sites.latent if sites and site not in sites]
+    return quantity not in {name for site in left for name in (f"‖{site}‖", f"{site}, first entry")}
 
 
 def _made(make, what, joint):

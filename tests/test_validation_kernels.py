@@ -109,6 +109,19 @@ class TestJointLaw:
         assert least_p(programs, "tanh-2", "collapsed", wrong="block") < LEVEL
 
 
+class TestChecks:
+    @pytest.mark.parametrize(
+        ("what", "quantity", "can"),
+        [
+            ("A given the others", "‖A‖", True), ("A given the others", "B, first entry", False),
+            ("A given the others", "nL_n", True), ("orbit of B and A", "‖B‖", True), ("nuts", "‖B‖", True),
+        ],
+    )  # fmt: skip
+    def test_a_site_left_alone_is_no_test_of_a_move(self, programs, what, quantity, can):
+        program = programs["validate_kernels"]
+        assert program.touched(program.Check("reduced-rank-1-2-2-0", what, 1.0), quantity) == can
+
+
 class TestRanks:
     def test_nothing_stays_spoilt(self, programs):
         from singular.models import scaling_move
