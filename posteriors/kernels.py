@@ -28,6 +28,8 @@ NAMES = ("nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "mo
 MASSES = ("diagonal", "chosen")
 FROM = 8
 """Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
+DENSE_UP_TO = 100
+"""Parameters up to which a mass matrix may become dense by itself: every rung of every chain holds three of them."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
         One of `NAMES`.
     mass : {"diagonal", "chosen"}, optional
         The mass matrix of NUTS: diagonal, or dense on the rungs where `nuts.inverse_mass_of` finds that this pays. By
-        default chosen where NUTS moves `FROM` parameters or more of a problem without a block and moves, which are the
-        better remedy where there are any.
+        default chosen where NUTS moves `FROM` to `DENSE_UP_TO` parameters of a problem without a block and moves,
+        which are the better remedy where there are any.
 
     Raises
     ------
@@ -132,7 +134,7 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
     kernel = stages[0] if len(stages) == 1 else _in_turn(name, stages)
     model = _structure(problem)
     plain = model is None or not (model.block or model.moves)
-    chosen = mass == "chosen" or (mass is None and plain and kernel.dim >= FROM)
+    chosen = mass == "chosen" or (mass is None and plain and FROM <= kernel.dim <= DENSE_UP_TO)
     return replace(kernel, dense=chosen and names[-1] in ("nuts", "collapsed"))
 
 

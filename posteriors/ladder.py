@@ -85,8 +85,8 @@ def ladder(
         kernel of your own.
     mass : {"diagonal", "chosen"}, optional
         The mass matrix of NUTS: diagonal, or dense on those rungs where warm-up finds that this halves the steps at
-        least (`singular.posteriors.nuts.inverse_mass_of`). By default chosen where NUTS moves 8 parameters or more of
-        a problem without a block and moves, else diagonal. ``dense_mass`` in ``sample_stats`` tells what each rung has.
+        least (`singular.posteriors.nuts.inverse_mass_of`). By default chosen where NUTS moves 8 to 100 parameters of a
+        problem without a block and moves, else diagonal. ``dense_mass`` in ``sample_stats`` tells what each rung has.
     init : mapping, optional
         Where every rung but the prior's starts: site name to value, on the sites' own supports. By default
         draws from the prior, chosen with probability ∝ exp(−β n L_n).

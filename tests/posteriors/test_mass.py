@@ -92,6 +92,16 @@ def test_the_rule_on_exact_draws():
         assert np.count_nonzero(wells) == 3, "two wells are correlated, but what is between them is no direction to go"
 
 
+def test_the_choice_is_automatic_between_8_and_100_parameters_without_structure(correlated):
+    wide = Problem.from_numpyro(line, np.eye(kernels.DENSE_UP_TO + 1), np.zeros(kernels.DENSE_UP_TO + 1))
+    with x64():
+        assert kernels.kernel_of(correlated).dense and not kernels.kernel_of(correlated, mass="diagonal").dense
+        assert not kernels.kernel_of(wide).dense and kernels.kernel_of(wide, mass="chosen").dense
+        assert not kernels.kernel_of(models.problem("linear-2", n=20)).dense
+        assert not kernels.kernel_of(models.problem("tanh-4", n=20), "nuts").dense, "a block is the better remedy"
+        assert not kernels.kernel_of(correlated, "mclmc", "chosen").dense
+
+
 def test_names_and_kernels_of_ones_own():
     problem = models.problem("linear-2", n=20)
     with pytest.raises(InputError, match="mass='full' is not known"):
