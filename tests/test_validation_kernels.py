@@ -106,7 +106,7 @@ class TestJointLaw:
 
     @pytest.mark.slow
     def test_a_block_drawn_at_half_its_beta_is_noticed(self, programs):
-        assert least_p(programs, "tanh-2", "collapsed", wrong="block") < LEVEL
+        assert least_p(programs, "reduced-rank-1-2-2-0", "collapsed", wrong="block") < LEVEL
 
 
 class TestChecks:
