@@ -1,7 +1,7 @@
 """One adjusted microcanonical step on one rung: a trajectory of random length on the energy shell, taken or not.
 
-Half the gradients of NUTS for as many effective draws, at the price of a length that has to be set
-(docs/validation/TRAJECTORIES.md).
+Fewer gradients than NUTS for as many effective draws, at the price of a length that has to be set: how many fewer,
+and on what, is in docs/validation/TRAJECTORIES.md.
 """
 
 from __future__ import annotations

@@ -105,8 +105,12 @@ class TestJointLaw:
         assert least_p(programs, name, what, wrong="Jacobian") < LEVEL
 
     @pytest.mark.slow
-    def test_a_block_drawn_at_half_its_beta_is_noticed(self, programs):
-        assert least_p(programs, "reduced-rank-1-2-2-0", "collapsed", wrong="block") < LEVEL
+    @pytest.mark.parametrize(
+        ("name", "settings"), [("reduced-rank-1-2-2-0", {}), ("tanh-2", {"chains": 1000, "turns": 20})]
+    )
+    def test_a_block_drawn_at_half_its_beta_is_noticed(self, programs, name, settings):
+        """On tanh-2, where the block moves little, it takes as many chains as the program has."""
+        assert least_p(programs, name, "collapsed", wrong="block", **settings) < LEVEL
 
 
 class TestChecks:
