@@ -207,7 +207,7 @@ def _pilot(team, prior: Point, start, problem, acceptance, target_acceptance) ->
         if grid.size > CAPACITIES[-1]:
             raise SamplingError(
                 f"{grid.size} rungs would be needed for swap_acceptance={acceptance}, more than {CAPACITIES[-1]}; "
-                "lower it, or narrow the prior"
+                "lower it, narrow the prior, or choose another kernel if this one has not settled in the pilot run"
             )
         team.regrid(grid)
     return grid
