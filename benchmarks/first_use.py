@@ -136,11 +136,12 @@ def page(rows: pd.DataFrame, wanted: int) -> str:
         found = answers[use, column]
         return f"from d = {found}" if found is not None else "from no d measured"
 
-    first = f"""A structured kernel is as quick as NUTS or quicker, in seconds of the whole call,
-    **{told("first", "quicker")} on the first use and {told("later", "quicker")} on later ones**; it gives as many
-    effective draws of nL_n a second of the whole call or more **{told("first", "gain")} on the first use and
-    {told("later", "gain")} on later ones**: on every model of that size and above. `FROM` is **{kernels.FROM}**: below
-    so many parameters `kernel=None` is NUTS."""
+    first = f"""`FROM` is **{kernels.FROM}**: below so many parameters `kernel=None` is NUTS. On later uses of a model a
+    structured kernel gives, over NUTS, in effective draws of nL_n a second of the whole call: with fewer parameters
+    {_side(table[table["d"] < kernels.FROM])}; with {kernels.FROM} and more {_side(table[table["d"] >= kernels.FROM])}.
+    It is ahead on every model of a size and above **{told("first", "gain")} on the first use and
+    {told("later", "gain")} on later ones**, and in seconds of a call of so many draws, whatever they are worth,
+    **{told("first", "quicker")} and {told("later", "quicker")}**."""
     count = table["model"].nunique()
     if count < wanted:
         span = f"of {table['d'].min()} to {table['d'].max()} parameters"
@@ -161,6 +162,17 @@ Made by `make bench-first-use` with singular {__version__}.
 
 {printed(_shown(table))}
 """
+
+
+def _side(table: pd.DataFrame) -> str:
+    later = table[table["use"] == "later"]
+    if later.empty:
+        return "nothing is measured"
+    behind = [f"{row['model']} ({row['gain']:.2g})" for _, row in later[later["gain"] < 1.0].iterrows()]
+    return (
+        f"**{later['gain'].median():.2g} times** in the median, more on **{len(later) - len(behind)} of {len(later)}**"
+        + (f", less on {', '.join(behind)}" if behind else "")
+    )
 
 
 def _by_size(table: pd.DataFrame) -> pd.DataFrame:

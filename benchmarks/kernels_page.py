@@ -156,9 +156,8 @@ def _uniform(table: pd.DataFrame) -> str:
     return wrapped(f"""Simulation-based calibration (Talts et al. 2018): parameters from the prior, data at them, a
     ladder of {len(BETAS)} fixed rungs with the kernel, one chain of {DRAWS} draws after {WARMUP} of warm-up; the true
     value of each quantity is ranked among {KEPT} of its draws at β = 1. {cases} kernels on families,
-    {int(table["replicates"].min())} data sets each, from the
-    same seeds for all, so that one unlucky set of noise shows in every row. p
-    as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
+    {int(table["replicates"].min())} data sets each, from seeds of its own,
+    so that rows are independent. p as on [CALIBRATION](CALIBRATION.md). Smallest of **{len(table)}
     rank tests**: p = {table["p"].min():.2g}, times {len(table)} **{least:.2g}**: {"A" if departs else "no"} departure
     from uniformity at {SIGNIFICANT:.0%}.""")
 

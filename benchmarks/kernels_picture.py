@@ -32,13 +32,13 @@ def picture(agreeing: pd.DataFrame, joint: pd.DataFrame, ranking: pd.DataFrame) 
     for place, kernel in enumerate(kernels):
         axes = figure.add_subplot(grid[1, 2 * place : 2 * place + 2])
         part = right[(right["kernel"] == kernel) & (right["quantity"] == RANKED)]
-        _draw_ranks(axes, part["rank"].to_numpy(), f"{kernel}: ranks of {RANKED}", BLUE)
+        _draw_ranks(axes, part["rank"].to_numpy(), f"{kernel}:\nranks of {RANKED}", BLUE)
     wrong = ranking[ranking["wrong"] == "Jacobian"]
     means = wrong.groupby("quantity")["rank"].mean()
     if len(means):
         axes, worst = figure.add_subplot(grid[1, 2 * len(kernels) :]), (means - KEPT / 2).abs().idxmax()
         found = wrong.loc[wrong["quantity"] == worst, "rank"].to_numpy()
-        _draw_ranks(axes, found, f"wrong Jacobian: {worst}", VERMILION)
+        _draw_ranks(axes, found, f"wrong Jacobian:\nranks of {worst}", VERMILION)
     return figure
 
 

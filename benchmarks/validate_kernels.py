@@ -36,7 +36,7 @@ CHOSEN = (
 )  # fmt: skip
 """Families on which moves and kernels are calibrated: of the linear ones members whose Jacobian is not 1."""
 COOL, WARM = 1.0, 0.3
-REPLICATES, BLOCK = 100, 25
+REPLICATES, BLOCK = 200, 25
 """Ladders of each kernel on each family, and ladders in one task."""
 WRONG_CHECKS = (
     ("reduced-rank-1-2-2-0", "orbit of B and A", "Jacobian"),
@@ -59,7 +59,7 @@ class Check(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Ladders of one kernel, with the seeds from ``first`` up to ``last``, not included."""
+    """Ladders of one kernel, of its seeds those from ``first`` up to ``last``, not included."""
 
     case: Case
     first: int
@@ -130,9 +130,10 @@ def _made(make, what, joint):
 def ranked(block: Block, folder: Path) -> pd.DataFrame:
     """Return the ranks of some ladders, kept on disk."""
     case = block.case
+    own = 1000 * (zlib.crc32(repr(case).encode()) % 2**20)
     path = file_of(block, folder)
     if not path.exists():
-        found = pd.concat([ranks(case, seed) for seed in range(block.first, block.last)], ignore_index=True)
+        found = pd.concat([ranks(case, own + seed) for seed in range(block.first, block.last)], ignore_index=True)
         write(path, found.to_csv(index=False))
     return pd.read_csv(path, dtype={"wrong": str}).fillna({"wrong": ""})
 
