@@ -6,9 +6,18 @@ from fractions import Fraction
 
 from singular.errors import whole
 from singular.models.base import Bound, LearningCoefficient
-from singular.models.coefficients.networks import PLAIN, cheapest_division, vandermonde
+from singular.models.coefficients.networks import PLAIN, vandermonde
+from singular.models.coefficients.spare_units import Words, with_true_units
 
 SAME_IDEAL = "by Σ a_h and, with the inner weights counted from that of the first unit, by the moments of the others"
+FAR = "E exp(c²/6) finite under the prior of a centre (far units, of mean square exp(−c²/3)/√3, are rare)"
+BUMPS = Words(
+    truth=f"outer weights not 0 and centres different, x ~ N(0, 1), {PLAIN}, {FAR}",
+    independent="Gaussians of different centres and their first derivatives are linearly independent",
+    inner="centre",
+    alone="its outer weight squared",
+    elsewhere="elsewhere",
+)
 
 
 def vandermonde_cut(hidden: int, moments: int) -> LearningCoefficient:
@@ -115,9 +124,8 @@ def radial_basis(hidden: int, true_units: int) -> LearningCoefficient | Bound:
     """
     h = whole("hidden", hidden, least=1)
     r = whole("true_units", true_units, least=0, most=h)
-    far = "E exp(c²/6) finite under the prior of a centre (far units, of mean square exp(−c²/3)/√3, are rare)"
     if r == 0:
-        conditions = f"truth 0, x ~ N(0, 1), {PLAIN}, {far}"
+        conditions = f"truth 0, x ~ N(0, 1), {PLAIN}, {FAR}"
         if h == 1:
             return _one_unit(conditions)
         others = vandermonde(h - 1, 1)
@@ -128,30 +136,7 @@ def radial_basis(hidden: int, true_units: int) -> LearningCoefficient | Bound:
             f"derivatives are linearly independent: 1/2 and, of H − 1 units in the place of H, {others.source}",
             conditions=conditions,
         )
-    conditions = f"truth of exactly r units, outer weights not 0 and centres different, x ~ N(0, 1), {PLAIN}, {far}"
-    if r == h:
-        return LearningCoefficient(
-            Fraction(h),
-            1,
-            source="regular: Gaussians of different centres and their first derivatives are linearly independent, and "
-            "the optimal points are finitely many",
-            conditions=conditions,
-        )
-    if h - r == 1:
-        return LearningCoefficient(
-            r + Fraction(1, 4),
-            1,
-            source="K is equivalent to 2 r squares and (a d²)², d the distance of the spare unit's centre from a true "
-            "one: a regular part and a normal crossing of exponents 1 and 2 (Watanabe 2009); for the spare unit "
-            "elsewhere its outer weight squared, 1/2",
-            conditions=conditions,
-        )
-    return Bound(
-        r + cheapest_division(h - r, r, lambda units: radial_basis(units, 0).value),
-        source="weighted blow-up: k spare units at a true one cost min_i (2 k + i (i + 1)) / (4 (i + 2)), k units "
-        "elsewhere cost that of the zero truth, and the division of the spare units that costs least is taken",
-        conditions=conditions,
-    )
+    return with_true_units(h, r, lambda units: radial_basis(units, 0).value, BUMPS)
 
 
 def _one_unit(conditions: str) -> LearningCoefficient:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
 from singular.errors import whole
 from singular.models.base import Bound, LearningCoefficient
+from singular.models.coefficients.spare_units import Words, with_true_units
 
 PLAIN = "one input, one output, no biases, prior positive on the optimal set"
+TANH = Words(
+    truth=f"inner weights nonzero and of different sizes, {PLAIN}",
+    independent="tanh(b_h x) and x / cosh²(b_h x) are linearly independent for inner weights that differ in size",
+    inner="inner weight",
+    alone="a squared normal crossing",
+    elsewhere="near zero",
+    cited=" (Sussmann 1992, Neural Networks 5, 589-593)",
+)
 
 
 def tanh_zero(hidden: int) -> LearningCoefficient:
@@ -70,32 +77,7 @@ def tanh_network(hidden: int, true_units: int) -> LearningCoefficient | Bound:
     """
     h = whole("hidden", hidden, least=1)
     r = whole("true_units", true_units, least=0, most=h)
-    conditions = f"truth of exactly r units, inner weights nonzero and of different sizes, {PLAIN}"
-    if r == 0:
-        return tanh_zero(h)
-    if r == h:
-        return LearningCoefficient(
-            Fraction(h),
-            1,
-            source="regular: tanh(b_h x) and x / cosh²(b_h x) are linearly independent for inner weights that differ "
-            "in size, and the optimal points are finitely many (Sussmann 1992, Neural Networks 5, 589-593)",
-            conditions=conditions,
-        )
-    if h - r == 1:
-        return LearningCoefficient(
-            r + Fraction(1, 4),
-            1,
-            source="K is equivalent to 2 r squares and (a d²)², d the distance of the spare unit's inner weight from "
-            "a true one: a regular part and a normal crossing of exponents 1 and 2 (Watanabe 2009); for the spare "
-            "unit elsewhere a squared normal crossing, 1/2",
-            conditions=conditions,
-        )
-    return Bound(
-        r + cheapest_division(h - r, r, lambda units: tanh_zero(units).value),
-        source="weighted blow-up: k spare units at a true one cost min_i (2 k + i (i + 1)) / (4 (i + 2)), k units "
-        "near zero cost that of the zero truth, and the division of the spare units that costs least is taken",
-        conditions=conditions,
-    )
+    return tanh_zero(h) if r == 0 else with_true_units(h, r, lambda units: tanh_zero(units).value, TANH)
 
 
 def vandermonde(hidden: int, step: int) -> LearningCoefficient:
@@ -191,26 +173,3 @@ def relu_one_unit(hidden: int) -> LearningCoefficient:
         "on a smooth hypersurface; with both signs it has a second square, so that no point has less",
         conditions=f"truth one unit, its two weights not 0, inputs of both signs, {PLAIN}",
     )
-
-
-def cheapest_division(spare: int, true_units: int, elsewhere: Callable[[int], Fraction]) -> Fraction:
-    """Return the least of λ0(k0) + Σ_i λ1(k_i) over k0 + Σ_i k_i = spare, with at most ``true_units`` terms.
-
-    ``elsewhere`` is λ0, what k units cost that make nothing together; λ1 is what k units beside a true one cost.
-    """
-
-    @functools.cache
-    def sharing(left: int, places: int) -> Fraction:
-        if left == 0:
-            return Fraction(0)
-        if places == 0:
-            return elsewhere(left)
-        return min(_beside_a_true_unit(k) + sharing(left - k, places - 1) for k in range(left + 1))
-
-    return sharing(spare, true_units)
-
-
-def _beside_a_true_unit(spare: int) -> Fraction:
-    if spare == 0:
-        return Fraction(0)
-    return min(Fraction(2 * spare + i * (i + 1), 4 * (i + 2)) for i in range(spare + 1))

@@ -20,6 +20,8 @@ CROSSING = 0.5
 """Half the side of the square around a = b = 0 that the phases of one unit call the crossing."""
 FAR = (0.75, 1.0, 1.5, 2.0, 3.0, 4.5, 6.5, 9.0)
 """Panel edges from the crossing out to nine prior standard deviations."""
+NEAR = 0.5
+"""How far a unit may be from the true one, in what is inside it, to count as sharing it."""
 
 Feature = Callable[[Any, Any], Any]
 """φ(b, x) for inner weights (..., H) and inputs (Q,): (..., H, Q)."""
@@ -175,3 +177,26 @@ def one_unit_regions(feature: Feature) -> Mapping[str, Callable[..., Any]]:
         return 1 - within(points, beta, data, jnp.maximum(size(points), CROSSING))
 
     return {"crossing": crossing, "output-off": output_off, "input-off": input_off}
+
+
+def sharing(site: str, distance: Callable[[Any], Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """Return the phases ``shared``, all units within `NEAR` of the true one, and ``spare``, and their shares.
+
+    Parameters
+    ----------
+    site : str
+        What is inside the units: (..., H).
+    distance : array -> array
+        Of what is inside from that of the true unit.
+    """
+
+    def shared(w):
+        return (distance(w[site]) < NEAR).all(axis=-1)
+
+    def share(points, beta, data):
+        return jnp.all(distance(points) < NEAR, axis=1).astype(points.dtype)
+
+    return (
+        {"shared": shared, "spare": lambda w: ~shared(w)},
+        {"shared": share, "spare": lambda points, beta, data: 1 - share(points, beta, data)},
+    )

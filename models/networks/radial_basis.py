@@ -22,8 +22,6 @@ ORDERS = (12, 9)
 """Order of the panels at level 0 and at level −1."""
 OUTER, CENTRE = 1.0, 1.0
 """Weight and centre of the true unit."""
-NEAR = 0.5
-"""How far a centre may be from the true one for the unit to count as sharing it."""
 FINEST = {1: 2.0**-26, 2: 2.0**-18}
 """Width of the panels next to the true centre for infinite data, by number of units."""
 
@@ -150,8 +148,8 @@ def _pair_sums(points, data):
 
 def _panels(hidden: int, order: int, data: Data) -> Nodes:
     """Return nodes over the centres, graded towards the true one from both sides."""
-    finest = 0.5 / math.sqrt(len(data["x"]) + 4.0) if data else FINEST[hidden]
-    side = np.concatenate([rules.graded_edges(finest, NEAR)[1:], unit_pairs.SIDE[unit_pairs.SIDE > NEAR]])
+    near, finest = hidden_layer.NEAR, 0.5 / math.sqrt(len(data["x"]) + 4.0) if data else FINEST[hidden]
+    side = np.concatenate([rules.graded_edges(finest, near)[1:], unit_pairs.SIDE[near < unit_pairs.SIDE]])
     edges = CENTRE + np.concatenate([-side[::-1], [0.0], side])
     rule = rules.panels(edges, order)
     log_weights = rule.log_weights + rules.log_normal_density(rule.points)
@@ -163,17 +161,7 @@ def _phases(hidden: int, zero: bool):
         return {}, {}
     if zero:
         return unit_pairs.pair_phases("c"), unit_pairs.pair_regions(_pair_sums)
-
-    def shared(w):
-        return (abs(w["c"] - CENTRE) < NEAR).all(axis=-1)
-
-    def share_of(points, beta, data):
-        return jnp.all(jnp.abs(points - CENTRE) < NEAR, axis=1).astype(points.dtype)
-
-    return (
-        {"shared": shared, "spare": lambda w: ~shared(w)},
-        {"shared": share_of, "spare": lambda points, beta, data: 1 - share_of(points, beta, data)},
-    )
+    return hidden_layer.sharing("c", lambda c: abs(c - CENTRE))
 
 
 def _note(hidden: int, zero: bool) -> str:

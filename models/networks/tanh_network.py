@@ -26,8 +26,6 @@ ORDERS = {1: (16, 12), 2: (12, 9), 3: (5, 4)}
 """One true unit: order of the panels at level 0 and at level −1, by number of hidden units."""
 OUTER, INNER = 1.0, 1.0
 """Weights of the true unit."""
-NEAR = 0.5
-"""How far |b_h| may be from the true unit's inner weight for the unit to count as sharing it."""
 
 
 @family
@@ -155,7 +153,7 @@ def _finest(data: Data, hidden: int) -> float:
 
 def _panels(hidden: int, order: int, finest: float) -> Nodes:
     """Return nodes over b ≥ 0, graded towards 0 and towards the true inner weight from both sides."""
-    steps = rules.graded_edges(finest, NEAR)
+    steps = rules.graded_edges(finest, hidden_layer.NEAR)
     edges = np.concatenate([steps, INNER - steps[-2::-1], INNER + steps[1:], [2.0, 3.0, 4.5, 6.5, 9.0]])
     rule = rules.panels(edges, order)
     log_weights = rule.log_weights + rules.log_normal_density(rule.points) + math.log(2.0)
@@ -166,17 +164,7 @@ def _phases(hidden: int, zero: bool):
     if zero and hidden == 1:
         return hidden_layer.one_unit_phases(), hidden_layer.one_unit_regions(_feature)
     if not zero and hidden == 2:
-
-        def shared(w):
-            return (abs(abs(w["b"]) - INNER) < NEAR).all(axis=-1)
-
-        def share_of(points, beta, data):
-            return jnp.all(jnp.abs(points - INNER) < NEAR, axis=1).astype(points.dtype)
-
-        return (
-            {"shared": shared, "spare": lambda w: ~shared(w)},
-            {"shared": share_of, "spare": lambda points, beta, data: 1 - share_of(points, beta, data)},
-        )
+        return hidden_layer.sharing("b", lambda b: abs(abs(b) - INNER))
     return {}, {}
 
 
