@@ -26,8 +26,10 @@ from singular.posteriors.nuts import Point, StepInfo
 
 NAMES = ("nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "moves+collapsed")
 MASSES = ("diagonal", "chosen")
+DENSE = ("nuts", "collapsed")
+"""Kernels whose mass matrix may be dense."""
 FROM = 8
-"""Parameters from which a family's structure is used: below, compiling it takes longer than sampling."""
+"""Parameters from which a family's structure is used: below, it gains little (docs/validation/FIRST_USE.md)."""
 DENSE_UP_TO = 100
 """Parameters up to which a mass matrix may become dense by itself: every rung of every chain holds three of them."""
 
@@ -81,7 +83,7 @@ class Kernel:
 def automatic(problem: Problem) -> str:
     """Return the kernel that a problem gets if none is named.
 
-    Below `FROM` parameters NUTS, which compiles fastest. From there on moves alone if those that the family declares
+    Below `FROM` parameters NUTS, which is as good there. From there on moves alone if those that the family declares
     renew every site; else NUTS with the block integrated out if one is declared; else NUTS. Moves that renew some sites
     go before.
     """
@@ -116,7 +118,8 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
     Raises
     ------
     InputError
-        If a name is none, or the problem's family declares no moves or no block.
+        If a name is none, the problem's family declares no moves or no block, or a mass matrix is to be chosen for a
+        kernel whose last part is not NUTS.
     """
     if mass is not None and mass not in MASSES:
         raise unknown_name("mass", mass, MASSES)
@@ -129,13 +132,15 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
     if name == "moves" and not renewed_by_moves(problem):
         raise InputError(f"kernel='moves': those of {problem.name!r} do not renew every site; moves+nuts does")
+    if mass == "chosen" and names[-1] not in DENSE:
+        raise InputError(f"mass='chosen': the kernel {name!r} has no dense mass matrix; kernel='nuts' may have one")
     made = {"nuts": _nuts, "mclmc": microcanonical, "moves": _moves, "collapsed": _collapsed}
     stages = [made[stage](problem) for stage in names]
     kernel = stages[0] if len(stages) == 1 else _in_turn(name, stages)
     model = _structure(problem)
     plain = model is None or not (model.block or model.moves)
     chosen = mass == "chosen" or (mass is None and plain and FROM <= kernel.dim <= DENSE_UP_TO)
-    return replace(kernel, dense=chosen and names[-1] in ("nuts", "collapsed"))
+    return replace(kernel, dense=chosen and names[-1] in DENSE)
 
 
 def _structure(problem: Problem) -> Model | None:

@@ -125,6 +125,8 @@ def ladder(
     ('chain', 'draw', 'beta')
     """
     _check(problem, betas, chains, draws, warmup, seed, max_tree_depth, mapping, cores, keep)
+    if mass is not None and callable(kernel):
+        raise InputError(f"mass={mass!r}: a kernel of your own brings its own mass matrix; leave mass out")
     for name, value in (("swap_acceptance", swap_acceptance), ("target_acceptance", target_acceptance)):
         if not 0 < value < 1:
             raise InputError(f"{name}={value!r} must be a probability between 0 and 1")

@@ -1,5 +1,7 @@
 """Dense mass matrices: taken where they pay, left where they do not, and the answers stay the exact ones."""
 
+from functools import partial
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -99,12 +101,16 @@ def test_the_choice_is_automatic_between_8_and_100_parameters_without_structure(
         assert not kernels.kernel_of(wide).dense and kernels.kernel_of(wide, mass="chosen").dense
         assert not kernels.kernel_of(models.problem("linear-2", n=20)).dense
         assert not kernels.kernel_of(models.problem("tanh-4", n=20), "nuts").dense, "a block is the better remedy"
-        assert not kernels.kernel_of(correlated, "mclmc", "chosen").dense
+        with pytest.raises(InputError, match="mass='chosen': the kernel 'mclmc' has no dense mass matrix"):
+            kernels.kernel_of(correlated, "mclmc", "chosen")
 
 
 def test_names_and_kernels_of_ones_own():
     problem = models.problem("linear-2", n=20)
     with pytest.raises(InputError, match="mass='full' is not known"):
         posteriors.ladder(problem, mass="full", **SHORT)
-    tree = posteriors.ladder(problem, kernel=lambda given: kernels.kernel_of(given, "nuts", "chosen"), **SHORT)
+    own = partial(kernels.kernel_of, name="nuts", mass="chosen")
+    with pytest.raises(InputError, match="a kernel of your own brings its own mass matrix"):
+        posteriors.ladder(problem, kernel=own, mass="chosen", **SHORT)
+    tree = posteriors.ladder(problem, kernel=own, **SHORT)
     assert tree.attrs["kernel"] == "nuts" and '"mass": "chosen"' in tree.attrs["settings"]
