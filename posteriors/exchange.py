@@ -6,6 +6,7 @@ pilot, the warm-up, the sampling, another ladder and another data set of the sam
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,8 @@ from singular.posteriors.nuts import Array, Plan, Point, StepInfo, Tuning, adapt
 
 CHUNK = ROWS
 """Rounds in one call of the compiled program, at most."""
+BLOCK = 16
+"""Rungs gone through in one inner loop."""
 MAPPINGS = ("map", "vmap")
 PROGRAMS_KEPT = 64
 PRIOR_STREAM = 2**31 - 1
@@ -183,12 +186,21 @@ def _over_rungs(lane, mapping, points, tuning, count):
         moved = jax.tree.map(keep, moved, take(points, indices))
         return put(points, moved, indices), put(tuning, tuned, indices), put(empty, info, indices)
 
-    def body(k, carry):
-        points, tuning, infos = carry
-        moved, tuned, info = lane(k, take(points, k), take(tuning, k))
-        return put(points, moved, k), put(tuning, tuned, k), put(infos, info, k)
+    size = math.gcd(BLOCK, capacity)
 
-    return jax.lax.fori_loop(1, count, body, (points, tuning, empty))
+    def block(number, rows):
+        first = number * size
+
+        def one(row, rows):
+            points, tuning, _ = rows
+            done = lane(first + row, take(points, row), take(tuning, row))
+            return tuple(put(old, new, row) for old, new in zip(rows, done, strict=True))
+
+        some = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first, size), rows)
+        done = jax.lax.fori_loop(jnp.maximum(1 - first, 0), jnp.minimum(count - first, size), one, some)
+        return jax.tree.map(lambda a, b: jax.lax.dynamic_update_slice_in_dim(a, b, first, 0), rows, done)
+
+    return jax.lax.fori_loop(0, (count + size - 1) // size, block, (points, tuning, empty))
 
 
 def _swaps(nll, betas, count, index, key):
