@@ -29,8 +29,10 @@ from singular.errors import StoreError, unknown_name
 from singular.models import catalogue, real
 from singular.models.problem import Problem
 from singular.posteriors import store
+from singular.posteriors.kernels import kernel_of
 from singular.posteriors.ladder import ladder
 from singular.posteriors.layout import rung
+from singular.posteriors.precision import x64
 from singular.posteriors.quadrature import Exact, quadrature
 
 
@@ -216,9 +218,12 @@ def exact_numbers(problem: Problem, betas: np.ndarray) -> Exact | None:
 def fingerprint(problem: Problem, settings: Settings) -> str:
     """Return, as JSON, all that decides a ladder's draws: the model's program, the data, settings and version.
 
-    Two problems of one name differ here if their data, density or prior do; so do two samplers if a default differs.
+    Two problems of one name differ here if their data, density or prior do; so do two samplers if a default differs, or
+    the kernel that the problem gets by itself, its moves and its block.
     """
-    program = hashlib.sha256(problem.parts.split.text.encode()).hexdigest()[:16]
+    with x64():
+        texts = (problem.parts.split.text, kernel_of(problem).text)
+    program = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
     defaults = {name: repr(p.default) for name, p in inspect.signature(ladder).parameters.items()}
     facts = {
         "defaults": defaults,

@@ -196,6 +196,11 @@ def _added(problem: Problem, values: Mapping[str, np.ndarray], leading: int) -> 
 
 def _seen_rows(problem: Problem, total: np.ndarray) -> np.ndarray:
     """Leave the rows out that are masked in every site."""
+    if total.shape[-1] < (problem.sample_size or 0):
+        raise InputError(
+            f"problem={problem.name!r} has {total.shape[-1]} rows that stand for {problem.sample_size} observations: "
+            "what is made of single ones needs the data as they were observed"
+        )
     sizes = problem.parts.sites.sample_sizes
     if not sizes or min(sizes.values()) == total.shape[-1]:
         return total

@@ -145,7 +145,8 @@ class Model:
         Maps that leave every density as it is and are no member of a continuous family: swaps of units, signs.
     sufficient : LinearGaussian, Sufficient or None
         The likelihood as a linear regression in known functions of the data, or as a function of some other summary
-        of them: nL_n and its gradient then cost the same at every n.
+        of them: nL_n and its gradient then cost the same at every n. The prior must not depend on the data: it is read
+        off the first row alone.
     block : NormalBlock or None
         A site that can be integrated out given the others, at every β.
     moves : name -> Move

@@ -105,9 +105,11 @@ class Move:
     Attributes
     ----------
     sites : tuple of str
-        The sites that it renews. Moves that renew all sites between them can do without NUTS.
+        The sites that it renews: draws from their conditional given all others. A move along an orbit, or a scaling,
+        renews none. Moves that renew all sites between them do without NUTS.
     step : (key, parameters, β, sums) -> parameters
-        A JAX function of one point; ``sums`` are what the model's ``sufficient`` makes of the data, or None.
+        A JAX function of one point, key and β scalars, that returns the sites it changed; ``sums`` are what the model's
+        ``sufficient`` makes of the data, or None. A value that is not finite undoes all moves of that round.
     """
 
     sites: tuple[str, ...]

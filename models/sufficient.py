@@ -19,8 +19,10 @@ def equivalent_rows(problem: Problem) -> Problem:
 
     For y ~ N(Wᵀ x, σ² I), with W any function of the parameters and x and y the arguments of those names, the
     nll depends on the data through the products of [x y] with itself. The triangular factor of [x y] has the same
-    ones, in as many rows as x and y have columns. Shares, means and variances of nll at every β are those of the whole
-    data, and a gradient costs the same at n = 10⁷ as at 10. That the model is of this kind is for the caller to know.
+    ones, in as many rows as x and y have columns. Shares of phases and variances of nll at every β are those of the
+    whole data, means of nll but for that constant, and a gradient costs the same at n = 10⁷ as at 10. The rows are not
+    observations: what is made of single ones, as WAIC and LOO, is refused. That the model is of this kind is for the
+    caller to know.
 
     Parameters
     ----------
@@ -46,5 +48,5 @@ def equivalent_rows(problem: Problem) -> Problem:
     factor = triangular_factor(both)
     columns = x.reshape(len(x), -1).shape[1]
     small = {"x": factor[:, :columns], "y": factor[:, columns:]}
-    kwargs = {name: v[:, 0] if problem.kwargs[name].ndim == 1 else v for name, v in small.items()}
+    kwargs = {name: v[:, 0] if np.ndim(problem.kwargs[name]) == 1 else v for name, v in small.items()}
     return replace(problem, kwargs=kwargs, sample_size=problem.n)

@@ -21,7 +21,7 @@ from singular.models.density import Traced, hoist
 from singular.models.problem import Problem
 from singular.models.structure import block_rows, draw_block, log_collapsed
 from singular.posteriors import nuts
-from singular.posteriors.microcanonical import LENGTH, stepper
+from singular.posteriors.microcanonical import LEAST_DIM, LENGTH, stepper
 from singular.posteriors.nuts import Point, StepInfo
 
 NAMES = ("nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "moves+collapsed")
@@ -118,15 +118,17 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
     Raises
     ------
     InputError
-        If a name is none, the problem's family declares no moves or no block, or a mass matrix is to be chosen for a
-        kernel whose last part is not NUTS.
+        If a name is none, the problem's family declares no moves or no block, a mass matrix is to be chosen for a
+        kernel whose last part is not NUTS, or MCLMC is to move one parameter.
     """
     if mass is not None and mass not in MASSES:
         raise unknown_name("mass", mass, MASSES)
-    name = name or automatic(problem)
-    names = name.split("+")
+    name = automatic(problem) if name is None else name
     if name not in NAMES:
-        raise InputError(f"kernel={name!r}: allowed are {', '.join(NAMES)}, or None for the best")
+        raise unknown_name("kernel", name, NAMES)
+    names = name.split("+")
+    if "mclmc" in names and problem.dim < LEAST_DIM:
+        raise InputError(f"kernel={name!r}: {problem.name!r} has one parameter, no direction turns; nuts is allowed")
     for stage, what in (("moves", "moves"), ("collapsed", "block")):
         if stage in names and not getattr(_structure(problem), what, None):
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
@@ -164,7 +166,7 @@ def microcanonical(problem: Problem, length: float = LENGTH) -> Kernel:
         moved, info = move(split, key, point, tuning, beta, depth)
         return moved, info, (moved.z, beta * moved.nll_gradient - moved.log_prior_gradient)
 
-    name = "mclmc" if length == LENGTH else f"mclmc, {length:g} √d"
+    name = "mclmc" if length == LENGTH else f"mclmc, {length!r} √d"
     return Kernel(name, (), problem.dim, 1, step)
 
 
@@ -270,7 +272,7 @@ def _collapsed(problem: Problem) -> Kernel:
 
 
 def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
-    """The stages one after the other; what is adapted and recorded is the last one's."""
+    """The stages one after the other; what is adapted and recorded is the last one's, and whether any diverged."""
     ends = np.cumsum([len(stage.traced) for stage in stages])
 
     def step(functions, split, key, point, tuning, beta, depth, most):
@@ -278,9 +280,11 @@ def _in_turn(name: str, stages: list[Kernel]) -> Kernel:
         parts = [functions[end - len(s.traced) : end] for s, end in zip(stages, ends, strict=True)]
         info: Any = None
         learnt: Any = None
+        diverging = jnp.zeros((), bool)
         for stage, own, part in zip(stages, keys, parts, strict=True):
             point, info, learnt = stage.step(part, split, own, point, tuning, beta, depth, most)
-        return point, info, learnt
+            diverging |= info.diverging
+        return point, info._replace(diverging=diverging), learnt
 
     traced = tuple(part for stage in stages for part in stage.traced)
     overhead = sum(stage.overhead for stage in stages)

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from singular.errors import InputError, SamplingError, unknown_name
+from singular.errors import InputError, SamplingError, unknown_name, whole
 from singular.models.problem import Problem
 from singular.posteriors import exchange, rungs
 from singular.posteriors.chains import Chains, Stopped
@@ -78,11 +78,11 @@ def ladder(
     max_tree_depth : int
         NUTS doubles its trajectory at most this often (up to 2^depth − 1 leapfrog steps).
     kernel : {"nuts", "mclmc", "collapsed", "moves", "moves+nuts", "moves+mclmc", "moves+collapsed"}, optional
-        How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from
-        there on what the model's family declares: moves that renew every site; else NUTS with a normal block integrated
-        out; else NUTS. ``nuts`` is the reference; ``mclmc``, the adjusted microcanonical sampler, needs fewer gradients
-        but a length that suits (`singular.posteriors.microcanonical`). Or a function of the problem that returns a
-        kernel of your own.
+        How a rung moves (`singular.posteriors.kernels`). By default NUTS below 8 parameters, and from there on what the
+        model's family declares: moves that renew every site; else NUTS, with a normal block integrated out if there is
+        one, after the moves that renew some sites or none if there are any. ``nuts`` is the reference; ``mclmc``, the
+        adjusted microcanonical sampler, needs fewer gradients but a length that suits, and two parameters at least
+        (`singular.posteriors.microcanonical`). Or a function of the problem that returns a kernel of your own.
     mass : {"diagonal", "chosen"}, optional
         The mass matrix of NUTS: diagonal, or dense on those rungs where warm-up finds that this halves the steps at
         least (`singular.posteriors.nuts.inverse_mass_of`). By default chosen where NUTS moves 8 to 100 parameters of a
@@ -143,7 +143,7 @@ def ladder(
     started = time.perf_counter()
     with x64(), progress_line(progress) as line:
         density = problem.parts
-        chosen = kernel(problem) if callable(kernel) else kernel_of(problem, kernel, mass)
+        chosen = _own(kernel, problem) if callable(kernel) else kernel_of(problem, kernel, mass)
         settings |= {"kernel": chosen.name, "mass": "chosen" if chosen.dense else "diagonal"}
         first_program = exchange.program(density, chosen, CAPACITIES[0], mapping, max_tree_depth)
         team = Chains(density, chosen, chains, seed, mapping, cores, max_tree_depth, CAPACITIES, line)
@@ -254,9 +254,14 @@ def _start(density, program, init, problem) -> Point | None:
     return point
 
 
-def _whole(name, value, least):
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError(f"{name}={value!r} must be a whole number, at least {least}")
+def _own(make: Callable[[Problem], Any], problem: Problem) -> Kernel:
+    found = make(problem)
+    if not isinstance(found, Kernel):
+        raise InputError(
+            f"kernel={make!r} returned a {type(found).__name__}; allowed is a function of the problem that returns a "
+            "singular.posteriors.kernels.Kernel"
+        )
+    return found
 
 
 def _check(problem, betas, chains, draws, warmup, seed, max_tree_depth, mapping, cores, keep):
@@ -265,13 +270,13 @@ def _check(problem, betas, chains, draws, warmup, seed, max_tree_depth, mapping,
             f"problem={problem!r} is a {type(problem).__name__}; make one with models.problem(name) or "
             "models.Problem.from_numpyro(model, data)"
         )
-    _whole("chains", chains, 1)
-    _whole("draws", draws, 4)
-    _whole("warmup", warmup, 0)
-    _whole("seed", seed, 0)
-    _whole("max_tree_depth", max_tree_depth, 1)
+    whole("chains", chains, 1)
+    whole("draws", draws, 4)
+    whole("warmup", warmup, 0)
+    whole("seed", seed, 0)
+    whole("max_tree_depth", max_tree_depth, 1)
     if cores is not None:
-        _whole("cores", cores, 1)
+        whole("cores", cores, 1)
     if max_tree_depth > 20:
         raise InputError(f"max_tree_depth={max_tree_depth} must be at most 20 (a million leapfrog steps a draw)")
     if mapping is not None and mapping not in exchange.MAPPINGS:

@@ -17,6 +17,8 @@ from singular.posteriors.nuts import Point, StepInfo, Tuning
 
 LENGTH = 1.0
 """Mean length of a trajectory over √d, in units of the draws' own scales: where blackjax begins its search."""
+LEAST_DIM = 2
+"""Parameters: the direction of one alone cannot turn, and the integrator divides by d − 1."""
 GRADIENTS = 2
 """Gradients in a step of McLachlan's integrator."""
 
@@ -26,7 +28,8 @@ def stepper(dim: int, length: float = LENGTH) -> Callable[..., tuple[Point, Step
 
     It leaves φ(w) exp(−β nll(w)) invariant, β > 0: Robnik, De Luca, Silverstein & Seljak (2023), JMLR 24, 311, with
     the acceptance of Robnik, Cohn-Gordon & Seljak (2025), by blackjax. The number of steps is uniform with mean
-    ``length`` √d over the step size, and takes no more gradients than a tree of that depth could.
+    ``length`` √d over the step size, and takes no more gradients than a tree of that depth could; one cut short by that
+    is told as a tree of that depth.
     """
     from blackjax.mcmc import adjusted_mclmc_dynamic as blackjax_kernel  # starts JAX's backend, so not at the top
     from blackjax.mcmc.dynamic_hmc import DynamicHMCState
@@ -58,7 +61,7 @@ def stepper(dim: int, length: float = LENGTH) -> Callable[..., tuple[Point, Step
         moved = jax.tree.map(lambda new, old: jnp.where(depth == 0, old, new), moved, point)
         rate = jnp.where(jnp.isfinite(info.acceptance_rate), info.acceptance_rate, 0.0)
         gradients = jnp.where(depth == 0, 0, GRADIENTS * jnp.asarray(info.num_integration_steps, int))
-        none = jnp.zeros((), int)
-        return moved, StepInfo(info.is_divergent | ~finite, gradients, none, rate, jnp.full((), jnp.nan))
+        cut = jnp.where(jnp.asarray(info.num_integration_steps, int) >= most, jnp.asarray(depth, int), 0)
+        return moved, StepInfo(info.is_divergent | ~finite, gradients, cut, rate, jnp.full((), jnp.nan))
 
     return step

@@ -215,7 +215,7 @@ class TestPage:
     def test_the_picture_has_a_panel_for_each_kernel_and_the_wrong_one(self, programs, frames):
         figure = programs["kernels_picture"].picture(*frames)
         assert [axes.get_title(loc="left") for axes in figure.axes][2:] == [
-            "moves: ranks of ‖w‖", "wrong Jacobian: ‖w‖"
+            "moves:\nranks of ‖w‖", "wrong Jacobian:\nranks of ‖w‖"
         ]  # fmt: skip
 
 

@@ -92,7 +92,8 @@ def _turned(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
 def _sheared(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
     """Add t times row j of A to row i, and take t times column i of B from column j, for every pair i ≠ j in turn.
 
-    Such steps have determinant 1, and the prior is quadratic in t: t is normal.
+    Such steps have determinant 1, and the prior is quadratic in t: t is normal. Where row j and column i are 0 no t
+    changes anything, and none is taken.
     """
     first, second = (jnp.asarray(index) for index in np.nonzero(~np.eye(a.shape[0], dtype=bool)))
     noise = jax.random.normal(key, first.shape, a.dtype)
@@ -101,7 +102,8 @@ def _sheared(key: Any, b: Any, a: Any) -> tuple[Any, Any]:
         b, a = both
         i, j = first[pair], second[pair]
         precision = a[j] @ a[j] + b[:, i] @ b[:, i]
-        t = (b[:, j] @ b[:, i] - a[i] @ a[j]) / precision + noise[pair] / jnp.sqrt(precision)
+        safe = jnp.where(precision > 0, precision, 1.0)
+        t = (b[:, j] @ b[:, i] - a[i] @ a[j]) / safe + noise[pair] / jnp.sqrt(safe)
         return b.at[:, j].add(-t * b[:, i]), a.at[i].add(t * a[j])
 
     return jax.lax.fori_loop(0, first.size, shear, (b, a))

@@ -12,10 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from singular import models
 from singular.analysis import cases, figures, figures_diagnostics, figures_real, study, tables
 from singular.analysis.report import Picture, Section, Table, render
 from singular.models import real
-from singular.posteriors import store
+from singular.models.linear_networks import layer_moves
+from singular.posteriors import kernels, store
 
 PNG = b"\x89PNG\r\n\x1a\n"
 SMALL = {"n": 30, "draws": 100, "warmup": 60, "chains": 2, "jobs": 1, "made": ("product",), "measured": ("nile-0",)}
@@ -221,3 +223,13 @@ def test_a_fingerprint_tells_models_data_and_settings_apart():
         cases.fingerprint(real.nile(0).replace(name="other"), cases.Settings()),
     ]
     assert len({one, *others}) == 4
+
+
+def test_a_fingerprint_tells_kernels_and_moves_apart(monkeypatch):
+    problem = models.problem("reduced-rank-2-2-2-1", n=20)
+    shown = [cases.fingerprint(problem, cases.Settings())]
+    monkeypatch.setattr(layer_moves, "TURNS", 2)
+    shown.append(cases.fingerprint(problem, cases.Settings()))
+    monkeypatch.setattr(kernels, "FROM", 100)
+    shown.append(cases.fingerprint(problem, cases.Settings()))
+    assert len(set(shown)) == 3

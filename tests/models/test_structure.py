@@ -138,20 +138,26 @@ def _joint_draws(model, beta, n, x):
     rng = np.random.default_rng(7)
     problem = Problem.from_model(model, n=n, seed=0)
     latent = problem.parts.sites.latent
-    weights = {site: rng.normal(size=(REPLICATES, *latent[site])) for site in latent}
+    weights = {site: _scale(model) * rng.normal(size=(REPLICATES, *latent[site])) for site in latent}
     product = jax.vmap(model.sufficient.weights)({site: jnp.asarray(weights[site]) for site in latent})
-    noise = rng.normal(size=(REPLICATES, n, product.shape[-1])) / np.sqrt(beta)
+    noise = rng.normal(size=(REPLICATES, n, product.shape[-1])) * model.sufficient.noise / np.sqrt(beta)
     return weights, x @ np.asarray(product) + noise
 
 
 NETWORKS = (
     models.reduced_rank(3, 2, 2, 1), models.reduced_rank(2, 4, 3, 1), models.reduced_rank(2, 2, 1, 0),
     models.deep_linear([2, 3, 2, 2], 1), models.hadamard_regression(2, 1),
+    models.reduced_rank(3, 2, 2, 1, input_sd=3.0, noise=0.1, prior=10.0),
 )  # fmt: skip
 
 
+def _scale(model):
+    """The standard deviation of the prior of all weights."""
+    return model.block.scale
+
+
 @pytest.mark.parametrize(
-    ("model", "beta"), [*((model, 1.0) for model in NETWORKS), (NETWORKS[0], 0.1), (NETWORKS[3], 0.1)]
+    ("model", "beta"), [*((model, 1.0) for model in NETWORKS), *((NETWORKS[place], 0.1) for place in (0, 3, 5))]
 )
 def test_every_move_keeps_the_posterior(model, beta):
     for name, move in model.moves.items():
@@ -165,18 +171,18 @@ def _least_p(model, move, beta, n=5):
         inputs = Problem.from_model(model, n=1).kwargs["x"].shape[1]
         x = np.random.default_rng(1).normal(size=(n, inputs))
         weights, y = _joint_draws(model, beta, n, x)
-        keys = jax.random.split(jax.random.PRNGKey(3), REPLICATES)
+        keys, noise = jax.random.split(jax.random.PRNGKey(3), REPLICATES), model.sufficient.noise
 
         def step(key, w, y):
-            new = {**w, **move.step(key, w, beta, Sums(jnp.asarray(x), y, jnp.zeros(1), 1.0))}
-            return new, y - jnp.asarray(x) @ model.sufficient.weights(new)
+            new = {**w, **move.step(key, w, beta, Sums(jnp.asarray(x), y, jnp.zeros(1), noise))}
+            return new, (y - jnp.asarray(x) @ model.sufficient.weights(new)) / noise
 
         moved, residual = jax.jit(jax.vmap(step))(keys, {k: jnp.asarray(v) for k, v in weights.items()}, jnp.asarray(y))
     changed = max(float(np.abs(np.asarray(moved[site]) - weights[site]).max()) for site in weights)
     assert changed > 0.1
     p = [stats.kstest(beta * np.sum(np.asarray(residual) ** 2, axis=(1, 2)), stats.chi2(residual[0].size).cdf).pvalue]
     for value in moved.values():
-        flat = np.asarray(value).reshape(REPLICATES, -1)
+        flat = np.asarray(value).reshape(REPLICATES, -1) / _scale(model)
         p.append(stats.kstest(np.sum(flat**2, axis=1), stats.chi2(flat.shape[1]).cdf).pvalue)
         p += [stats.kstest(flat[:, j], stats.norm.cdf).pvalue for j in {0, flat.shape[1] - 1}]
     return min(p) * len(p)

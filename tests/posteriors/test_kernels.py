@@ -1,6 +1,7 @@
 """Every kernel gives the exact answers; the automatic choice is stated, visible and can be forced."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ from singular import models, posteriors
 from singular.analysis import free_energy, phase_share, wbic
 from singular.errors import InputError
 from singular.models.problem import Problem
+from singular.models.structure import Move
 from singular.posteriors import kernels, localise
 from singular.posteriors.collapsed_smc import collapsed_smc
 
 ERRORS = 4.0
+BETAS = [0.0, 0.01, 0.1, 1.0]
 SHORT = {"chains": 2, "draws": 300, "warmup": 120, "progress": False}
 
 
@@ -81,14 +84,57 @@ def test_another_prior_has_no_block_and_no_moves():
 @pytest.mark.parametrize(
     ("name", "kernel", "says"),
     [
-        ("tanh-2", "hmc", "allowed are nuts"), ("tanh-2", "moves", "declares no moves"),
-        ("factor-analysis-4-2-1", "moves", "do not renew every site"), ("tanh-2", "nuts+collapsed", "allowed are nuts"),
-        ("reduced-rank-2-2-1-1", "nuts+moves", "allowed are nuts"),
+        ("tanh-2", "hmc", "kernel='hmc' is not known"), ("tanh-2", "moves", "declares no moves"),
+        ("factor-analysis-4-2-1", "moves", "do not renew every site"), ("tanh-2", "nuts+collapsed", "did you mean"),
+        ("reduced-rank-2-2-1-1", "nuts+moves", "is not known"),
     ],
 )  # fmt: skip
 def test_kernels_that_are_none_are_refused(name, kernel, says):
     with pytest.raises(InputError, match=says):
         posteriors.ladder(models.problem(name, n=20), kernel=kernel, **SHORT)
+
+
+def _no_kernel(problem):
+    return "nuts"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "says"),
+    [(3, "kernel=3 is not known"), ("", "kernel='' is not known"), (False, "kernel=False is not known"),
+     (["nuts"], r"kernel=\['nuts'\] is not known"), (_no_kernel, "returned a str; allowed is a function of")],
+)  # fmt: skip
+def test_kernels_of_a_wrong_kind_are_refused(kernel, says):
+    with pytest.raises(InputError, match=says):
+        posteriors.ladder(models.problem("tanh-2", n=20), kernel=kernel, **SHORT)
+
+
+def test_mclmc_on_one_parameter_is_refused():
+    with pytest.raises(InputError, match="has one parameter, no direction turns"):
+        posteriors.ladder(models.problem("monomial-2", n=20), kernel="mclmc", **SHORT)
+
+
+def test_trajectories_of_mclmc_that_are_cut_are_flagged():
+    problem = models.problem("tanh-2", n=60, seed=2)
+    short = posteriors.ladder(problem, BETAS, kernel="mclmc", max_tree_depth=1, **SHORT)
+    free = posteriors.ladder(problem, BETAS, kernel="mclmc", **SHORT)
+    assert any("cut off at max_tree_depth" in flag for flag in free_energy(short).flags)
+    assert not any("cut off" in flag for flag in free_energy(free).flags)
+
+
+def test_a_start_at_zeros_is_left():
+    problem = models.problem("reduced-rank-2-2-2-0", n=60, seed=2)
+    start = {site: np.zeros(shape) for site, shape in problem.parts.sites.latent.items()}
+    tree = posteriors.ladder(problem, BETAS, kernel="moves", init=start, warmup=0, chains=1, draws=20, progress=False)
+    assert (np.abs(tree["posterior"]["A"].isel(beta=-1)) > 0).all() and not tree["sample_stats"]["diverging"].any()
+
+
+@pytest.mark.parametrize("kernel", ["moves", "moves+nuts"])
+def test_moves_that_end_nowhere_are_told(kernel):
+    model = models.get("reduced-rank-2-2-2-0")
+    wrong = Move(tuple(model.optimum), lambda key, w, beta, sums: {site: v * np.nan for site, v in w.items()})
+    problem = Problem.from_model(replace(model, moves={"nowhere": wrong}), n=60)
+    tree = posteriors.ladder(problem, BETAS, kernel=kernel, chains=1, warmup=20, draws=20, progress=False)
+    assert tree["sample_stats"]["diverging"].isel(beta=slice(1, None)).all()
 
 
 def test_collapsed_smc_gives_the_exact_answers():

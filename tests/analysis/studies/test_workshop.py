@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from singular import models, posteriors
+from singular.analysis.pointwise import log_likelihood_at
 from singular.analysis.studies import QUESTIONS, concentration, load, two_wells
 from singular.analysis.studies.cells import COLUMNS, agreement
 from singular.analysis.studies.workshop import Workshop
@@ -61,6 +62,8 @@ def test_equivalent_rows_have_the_same_shares_and_differences_of_nll(name):
     constant = full["beta"] * 0.5 * left_out * np.log(2 * np.pi)
     np.testing.assert_allclose(few["free_energy"] + constant, full["free_energy"], rtol=0, atol=1e-7)
     assert small.n == 5000 and len(small.kwargs["x"]) < 10
+    with pytest.raises(InputError, match="rows that stand for 5000 observations"):
+        log_likelihood_at(small, problem.model.optimum)
     with pytest.raises(InputError, match="at least"):
         equivalent_rows(Problem.from_model(models.get("reduced-rank-2-2-1-1"), n=2))
 
