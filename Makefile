@@ -43,8 +43,8 @@ lint: $(READY) ## style, types and the one-way imports
 test: lint ## everything: style, types, imports, every test
 	$(BIN)/pytest -q -n auto --dist worksteal
 
-quick: $(READY) ## the tests that take no more than a few seconds each
-	$(BIN)/pytest -q -n auto --dist worksteal -m "not slow"
+quick: $(READY) ## in under three minutes: the tests of a second or two, each with the first of its parameters
+	$(BIN)/pytest -q -n auto --dist worksteal --quick
 
 validate: $(READY) ## coverage of every estimator's intervals, 400 ladders; writes docs/validation/COVERAGE.md
 	$(BIN)/python benchmarks/validate.py

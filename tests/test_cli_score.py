@@ -56,6 +56,7 @@ def test_score_prints_its_tables_and_keeps_them(tmp_path):
     assert pd.read_csv(tmp_path / "out" / "score" / "families.csv")["count"].tolist() == [2]
 
 
+@pytest.mark.slow
 def test_score_as_json_is_tidy_rows_and_nothing_else():
     printed = run("score", "mine.csv", "--no-ours", "--json")
     rows = json.loads(printed.stdout)

@@ -23,6 +23,7 @@ def python(code, **environment):
     return done.stdout.split()
 
 
+@pytest.mark.slow
 def test_importing_has_no_side_effects():
     code = """
 import sys

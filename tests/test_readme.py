@@ -17,6 +17,7 @@ def namespace():
     return names
 
 
+@pytest.mark.slow
 def test_a_model_of_ones_own_goes_through(namespace):
     assert namespace["problem"].name == "tanh-2"
     free_energy, wbic, ladder = namespace["free_energy"], namespace["wbic"], namespace["ladder"]

@@ -153,6 +153,7 @@ class TestLearningCurve:
         assert alone == pytest.approx(others / 31, abs=1e-9)
 
     @pytest.mark.parametrize("name", ["product", "tanh-1-1"])
+    @pytest.mark.slow
     def test_the_generalisation_loss_is_a_double_integral(self, predictive, name):
         kind, post = predictive.KINDS[name], predictive.posterior(name, models.problem(name, n=20, seed=5).kwargs)
         x, noise = (g.ravel() for g in np.meshgrid(np.arange(-7, 7.01, 0.05), np.arange(-8, 8.1, 0.1), indexing="ij"))

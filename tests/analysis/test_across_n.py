@@ -47,6 +47,7 @@ def by_hand(frame):
     )
 
 
+@pytest.mark.slow
 def test_the_slope_of_exact_evidences():
     slopes = by_hand(exact())
     found = evidence_slope(exact())["slope"]
@@ -56,6 +57,7 @@ def test_the_slope_of_exact_evidences():
     assert abs(found.value - 1.0) < 4 * found.data_error  # λ = d/2 = 1; the prior's pull at n ≥ 50 is below the error
 
 
+@pytest.mark.slow
 def test_the_monte_carlo_error_covers_the_exact_slope():
     rng, target = np.random.default_rng(0), evidence_slope(exact())
     for name in ("slope", "constant"):
@@ -64,6 +66,7 @@ def test_the_monte_carlo_error_covers_the_exact_slope():
         assert abs(z.mean()) < 0.2 and 0.9 < z.std(ddof=1) < 1.1
 
 
+@pytest.mark.slow
 def test_both_errors_together_cover_the_mean_over_data():
     """Every seed has a slope of its own: errors tied over the sizes of one seed, as nested data have them."""
     rng, n = np.random.default_rng(1), np.array(SIZES, dtype=float)
@@ -149,6 +152,7 @@ def test_increments_over_an_interval_read_a_pure_power_law_without_error():
     assert table.target.iloc[1] == "mean of k (E[G_k] - S) over 25 <= k < 300, weights 1/k"
 
 
+@pytest.mark.slow
 def test_the_learning_curve_of_measured_losses():
     rng, n = np.random.default_rng(5), np.array([100.0, 200.0])
     z = []

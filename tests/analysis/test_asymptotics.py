@@ -34,6 +34,7 @@ def equal_powers(rate, count):
 
 
 @pytest.mark.parametrize(("rate", "count"), [(0.5, 1), (0.25, 2), (0.5, 3)])
+@pytest.mark.slow
 def test_the_order_of_the_pole_is_found(rate, count):
     fit = decay(SIZES, equal_powers(rate, count), 1e-10)
     assert fit.multiplicity == count
@@ -44,12 +45,14 @@ def test_the_order_of_the_pole_is_found(rate, count):
 
 
 @pytest.mark.parametrize("exponents", [(3, 2, 1)])
+@pytest.mark.slow
 def test_simple_poles_are_not_taken_for_one_of_higher_order(exponents):
     fit = decay(SIZES, monomial(exponents), 1e-10)
     assert fit.multiplicity == 1 and fit.decided
     assert abs(fit.value - 1 / (2 * exponents[0])) < fit.error < 1e-5
 
 
+@pytest.mark.slow
 def test_a_next_pole_as_near_as_that_of_two_tanh_units():
     """2/3 and 3/4, with weights of either sign: the share of the second falls only fourfold over seven decades."""
     for weights in [(9.0, -8.0), (0.3, 0.7)]:
@@ -59,6 +62,7 @@ def test_a_next_pole_as_near_as_that_of_two_tanh_units():
 
 
 @pytest.mark.parametrize("noise", [1e-7, 1e-4])
+@pytest.mark.slow
 def test_errors_of_the_data_are_in_the_error_of_the_estimate(noise):
     """At 1e-4 a double pole and two near ones cannot be told apart: m is left open, and the error covers both."""
     exact = equal_powers(0.5, 2)
@@ -69,6 +73,7 @@ def test_errors_of_the_data_are_in_the_error_of_the_estimate(noise):
         assert fit.multiplicity == 2
 
 
+@pytest.mark.slow
 def test_without_the_logarithm_the_answer_is_wrong():
     """What the comparison of m is for: the best fit with m = 1 is off by more than its own two digits."""
     fit = decay(SIZES, equal_powers(0.5, 2), 1e-10)
@@ -76,6 +81,7 @@ def test_without_the_logarithm_the_answer_is_wrong():
     assert fit.of(3).share < asymptotics.NEGLIGIBLE
 
 
+@pytest.mark.slow
 def test_the_scale_of_z_and_of_t_is_of_no_account():
     y = equal_powers(0.5, 2)
     fit, moved = decay(SIZES, y, 1e-10), decay(3.0 * SIZES, y - 7.0, 1e-10)

@@ -45,6 +45,7 @@ def test_errors_are_neither_too_small_nor_too_large(name, bound):
 @pytest.mark.parametrize(
     ("name", "n", "bound"), [("linear-4", 200, 0.01), ("logistic-2", 200, 0.01), ("tanh-1", 200, 0.06)]
 )
+@pytest.mark.slow
 def test_a_ladder_against_the_oracle(name, n, bound):
     problem = models.problem(name, n=n, seed=0)
     ladder = posteriors.ladder(problem, chains=2, draws=500, warmup=200, seed=1, progress=False)

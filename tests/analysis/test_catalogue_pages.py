@@ -111,6 +111,7 @@ def test_two_crossing_lines_are_found_from_end_to_end(name):
         assert np.diff(along).max() < 0.1 and along[0] < -2.4 and along[-1] > 2.4
 
 
+@pytest.mark.slow
 def test_isolated_points_are_found():
     pair = np.unique(optimal("tanh-1-1").round(3), axis=0)
     np.testing.assert_array_equal(pair, [[-1, -1], [1, 1]])
@@ -134,6 +135,7 @@ def test_the_box_holds_a_truth_on_the_edge():
     assert plane.low[0] == 0 and 2 < plane.high[0] < 3
 
 
+@pytest.mark.slow
 def test_a_picture_is_the_same_twice_and_names_its_axes_by_site():
     model = catalogue.get("product")
     one, two = catalogue_pictures.picture(model), catalogue_pictures.picture(model)

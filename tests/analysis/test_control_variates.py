@@ -76,6 +76,7 @@ def test_a_quadratic_nll_leaves_its_mean_without_error():
     assert found.mcse < 1e-9 < 1e-2 < plain.mcse
 
 
+@pytest.mark.slow
 def test_the_variance_of_a_quadratic_nll_is_known_far_better_and_no_more_than_said():
     exact = float(QUADRATIC.exact([WBIC_BETA])["effective_learning_coefficient"][0])
     ladders = QUADRATIC.many(1, LADDERS)
@@ -86,6 +87,7 @@ def test_the_variance_of_a_quadratic_nll_is_known_far_better_and_no_more_than_sa
 
 
 @pytest.mark.parametrize("method", ["mbar", "ti", "stepping-stone"])
+@pytest.mark.slow
 def test_free_energies_of_a_quadratic_nll_keep_honest_errors(method):
     exact = float(QUADRATIC.exact([1.0])["free_energy"][0])
     ladders = QUADRATIC.many(2, LADDERS)
@@ -106,6 +108,7 @@ def quartics():
     return [Quartic().ladder(rng) for _ in range(LADDERS)]
 
 
+@pytest.mark.slow
 def test_errors_are_smaller_and_honest_where_nothing_is_quadratic(quartics):
     truth = Quartic()
     mean, variance = truth.moments(WBIC_BETA)
@@ -120,6 +123,7 @@ def test_errors_are_smaller_and_honest_where_nothing_is_quadratic(quartics):
         assert np.mean([e.mcse for e in found]) < gain * np.mean(plain)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_long_tailed_variance_is_no_worse_told_with_controls_than_without(quartics):
     """nll² has so long a tail here that 1200 draws tell too small an error, with controls or without."""
     truth = Quartic()

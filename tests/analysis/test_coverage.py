@@ -64,6 +64,7 @@ def standardised(case, name):
 
 @pytest.mark.parametrize("name", ESTIMATORS)
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_standardised_errors(case, name):
     z = standardised(case, name)
     print(f"{case}, {name}: mean {z.mean():+.2f}, sd {z.std(ddof=1):.2f}")  # seen with pytest -rP
@@ -73,6 +74,7 @@ def test_standardised_errors(case, name):
 
 
 @pytest.mark.parametrize("case", ["autocorrelated", "swapped", "tied"])
+@pytest.mark.slow
 def test_draws_taken_for_independent_would_fail(case):
     for name in ("mbar", "ti", "wbic"):
         z = [
@@ -82,6 +84,7 @@ def test_draws_taken_for_independent_would_fail(case):
         assert np.std(z, ddof=1) > 1.35
 
 
+@pytest.mark.slow
 def test_rungs_taken_for_independent_would_fail():
     """With the rungs tied together, their errors do not add in squares."""
     ratios = []
@@ -107,6 +110,7 @@ def test_the_curve_of_the_effective_coefficient(case, method):
     assert (np.abs(z.std(axis=0) - 1) < 0.35).all()
 
 
+@pytest.mark.slow
 def test_carrying_all_draws_over_is_better_and_reaches_between_the_rungs():
     ladder = ladders("swapped")[0]
     alone = analysis.effective_learning_coefficient(ladder)
@@ -119,6 +123,7 @@ def test_carrying_all_draws_over_is_better_and_reaches_between_the_rungs():
     assert 0.75 < np.std(z) < 1.3 and abs(np.mean(z)) < 0.4
 
 
+@pytest.mark.slow
 def test_the_difference_of_two_estimates_has_the_joint_error():
     """MBAR and stepping stone share their draws: their difference is far smaller than either error."""
     gaps = [

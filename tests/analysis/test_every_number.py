@@ -42,6 +42,7 @@ def one(rows: pd.DataFrame, quantity: str, method: str | None = None, **more) ->
     return pd.Series(row)
 
 
+@pytest.mark.slow
 def test_the_rows_are_tidy_and_of_one_problem(numbers):
     assert list(numbers.rows) == list(COLUMNS)
     assert list(COLUMNS[:10]) == [
@@ -114,6 +115,7 @@ def test_a_wider_prior_moves_the_evidence_by_the_exact_amount(ladder, problem):
         assert e.mcse < 0.5
 
 
+@pytest.mark.slow
 def test_a_users_model_gives_what_its_draws_give_and_says_what_is_left_out(problem):
     def coin(y):
         p = numpyro.sample("p", dist.Beta(1.0, 1.0))
@@ -137,6 +139,7 @@ def test_a_users_model_gives_what_its_draws_give_and_says_what_is_left_out(probl
     assert "waic" in set(told.rows["quantity"])
 
 
+@pytest.mark.slow
 def test_real_data_are_recognised_and_other_data_are_not(tmp_path):
     real = models.real.problem("nile-0")
     tree = posteriors.ladder(real, **SAMPLED, seed=0)

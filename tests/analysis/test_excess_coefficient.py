@@ -40,6 +40,7 @@ def test_at_the_rung_of_wbic_it_is_wbic_less_the_reference_over_log_n():
     assert "not lambda_eff" in e.target
 
 
+@pytest.mark.slow
 def test_the_offset_from_the_variance_form_has_the_joint_error():
     target = (exact([WBIC_BETA]) - TRUTH.exact([WBIC_BETA]).effective_learning_coefficient)[0]
     offsets = [excess_offset(x, REFERENCE) for x in LADDERS]
@@ -67,6 +68,7 @@ def test_the_curve(method):
     assert (frames[0].quantity == "excess_coefficient").all()
 
 
+@pytest.mark.slow
 def test_dense_grids_reach_below_the_first_rung():
     grid = np.geomspace(TRUTH.betas[1] / 20, 1, 30)
     assert grid[0] < TRUTH.betas[1]

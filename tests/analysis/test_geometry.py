@@ -372,6 +372,7 @@ def test_bad_input_is_named(call, told):
         call(models.problem("product", n=N))
 
 
+@pytest.mark.slow
 def test_models_without_scores_are_refused():
     y = np.array([0.1, 0.9, 1.2])
     with pytest.raises(InputError, match="sums out"):

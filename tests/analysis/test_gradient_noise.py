@@ -123,6 +123,7 @@ def test_observations_that_have_no_gradients_apart():
 # ------------------------------------------------------------------------------------------------ along the runs
 
 
+@pytest.mark.slow
 def test_the_noise_met_has_the_covariance_of_the_place(problem, minibatches):
     table = noise_along(minibatches, problem, runs=200, steps=[200, 700, 1200])
     assert len(table) == 600 and (table["rank"] == 2).all()

@@ -64,6 +64,7 @@ def test_correlations_that_live_in_the_slow_part_alone():
     assert c[0, 1] / np.sqrt(c[0, 0] * c[1, 1]) == pytest.approx(exact, abs=0.15)
 
 
+@pytest.mark.slow
 def test_estimates_of_one_ladder():
     """WBIC and λ_eff(1) of many ladders: their covariance is the one claimed."""
     truth = GammaLadder(swaps=True, persistence=0.5, rungs=6, draws=300)

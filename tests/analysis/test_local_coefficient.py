@@ -31,6 +31,7 @@ def run(case):
 
 
 @pytest.mark.parametrize("case", CASES)
+@pytest.mark.slow
 def test_against_the_grid(case):
     _, local, ladder = run(case)
     for beta in (1 / np.log(N), 1.0):
@@ -87,6 +88,7 @@ def test_a_centre_that_is_no_minimum_is_flagged():
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.8])
+@pytest.mark.slow
 def test_standardised_errors(rho):
     """A quadratic potential ½ h z² with exact draws: λ̂ and its derivative in log γ over many ladders."""
     problem = models.problem("monomial-2", n=N, seed=1)

@@ -30,6 +30,7 @@ def test_bic_by_hand():
     assert e.flags == ()
 
 
+@pytest.mark.slow
 def test_laplace_in_a_regular_model_that_is_no_normal():
     """The error of Laplace is O(1/n); BIC's does not vanish."""
     problem = models.problem("logistic-2", n=1000, seed=0)
@@ -54,6 +55,7 @@ def test_laplace_counts_the_change_of_variables():
 
 
 @pytest.mark.parametrize("name", ["tanh-1", "product"])
+@pytest.mark.slow
 def test_singular_models_are_flagged(name):
     problem = models.problem(name, n=500, seed=0)
     off = laplace(problem)

@@ -52,6 +52,7 @@ def test_the_law_is_the_derivative_of_the_free_energy():
 @pytest.mark.parametrize("term", ["slope", "intercept", "multiplicity"])
 @pytest.mark.parametrize("method", ["rung", "mbar"])
 @pytest.mark.parametrize("truth", [TRUTH, TIED], ids=["swapped", "tied"])
+@pytest.mark.slow
 def test_standardised_errors(truth, method, term):
     multiplicity = term == "multiplicity"
     fits = [regression_learning_coefficient(x, WINDOW, multiplicity, method) for x in ladders(truth)[:60]]
@@ -115,6 +116,7 @@ def test_a_multiplicity_that_is_not_resolved_is_flagged():
     assert not any("multiplicity" in flag for flag in sharp.multiplicity.flags)
 
 
+@pytest.mark.slow
 def test_a_real_ladder_against_quadrature():
     problem = models.problem("product", n=100, seed=0)
     ladder = posteriors.ladder(problem, draws=600, warmup=300, seed=1, progress=False)

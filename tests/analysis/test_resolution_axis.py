@@ -44,6 +44,7 @@ def rows(found, kind):
     return found.table[found.table["kind"] == kind].to_dict("records")
 
 
+@pytest.mark.slow
 def test_the_tempered_posterior_is_exact(found):
     h, least, _ = spectrum()
     own = rows(found, "tempered posterior")
@@ -105,6 +106,7 @@ def test_the_figure_has_values_and_ratios(found):
     assert "tempered posterior" in above.get_legend_handles_labels()[1][0] and "Ratio" in below.get_title(loc="left")
 
 
+@pytest.mark.slow
 def test_without_an_oracle_a_ladder_stands_in(monkeypatch):
     monkeypatch.setattr(axis_sources, "LADDER", {"chains": 4, "draws": 300, "warmup": 150})
     known = axis(LINEAR, [0.03, 0.3], sgld=False).table
@@ -143,6 +145,7 @@ def test_parameters_of_descent_by_differences():
     assert found.mcse == pytest.approx(np.std(each, ddof=1) / np.sqrt(5), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_few_rows_have_the_same_parameters():
     problem = Problem.from_model(models.deep_linear([2, 2, 2], rank=1), n=8, seed=0)
     full, few = (descent_parameters(p, 0.02, [10, 100], runs=4)["value"] for p in (problem, equivalent_rows(problem)))

@@ -120,6 +120,7 @@ def test_a_bias_shows_within_its_error(bias):
     assert row["rmse"] == pytest.approx(math.hypot(bias, 0.5), abs=4 * row["rmse_mcse"])
 
 
+@pytest.mark.slow
 def test_the_error_of_an_exact_value_counts():
     """Value and reference are both off by 0.3: the difference is by 0.42, and its error with it."""
     random = np.random.default_rng(7)

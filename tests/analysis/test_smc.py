@@ -32,6 +32,7 @@ def known(log_evidence):
 
 
 @pytest.mark.parametrize(("name", "n"), [("linear-4", 200), ("tanh-1", 200), ("product", 200)])
+@pytest.mark.slow
 def test_the_free_energy_at_every_temperature(name, n):
     run = run_of(name, n)
     exact = posteriors.quadrature(problem_of(name, n), run.betas).frame.free_energy
@@ -66,6 +67,7 @@ def test_replicates_are_unbiased_with_moves_that_hardly_mix():
 
 
 @pytest.mark.parametrize("sigma", [0.05, 0.3])
+@pytest.mark.slow
 def test_the_error_is_right_for_log_normal_replicates(sigma):
     """8 replicates with mean 1: no bias, and standardised errors of variance 1."""
     rng = np.random.default_rng(0)
@@ -89,6 +91,7 @@ def test_particles_at_the_posterior():
     assert run.tree["sample_stats"]["nll"].values[0, 0] == pytest.approx(nll, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_run_and_another_does_not():
     problem = problem_of("linear-4", 200)
     one, again, other = (smc(problem, 64, 4, seed=s) for s in (3, 3, 4))

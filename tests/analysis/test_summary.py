@@ -123,6 +123,7 @@ def test_the_sample_size_serves_for_the_wbic_rung():
     assert analysis.wbic(without("wbic_beta")).beta == pytest.approx(WBIC_BETA)
 
 
+@pytest.mark.slow
 def test_importing_is_light():
     code = (
         "import sys, singular.analysis; "
@@ -132,6 +133,7 @@ def test_importing_is_light():
     assert out.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_a_catalogue_ladder_brings_its_exact_values_and_other_data_do_not():
     problem = models.problem("linear-2", n=30, seed=1)
     ladder = posteriors.ladder(problem, [0, 0.1, 1 / np.log(30), 1], chains=2, draws=20, warmup=20)

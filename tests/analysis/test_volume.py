@@ -118,6 +118,7 @@ CASES = {
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[] if name in ("product", "on an edge") else pytest.mark.slow) for name in CASES]
 )
+@pytest.mark.slow
 def test_the_volume_is_right_within_its_error(name):
     toy, exact = CASES[name]
     measured = volume(toy, lowest=1e-8, particles=1024, replicates=8, seed=3)
@@ -138,6 +139,7 @@ def test_the_curve_ends_where_rounding_would_show():
     assert "rounding" in measured.flags[0]
 
 
+@pytest.mark.slow
 def test_one_seed_one_curve():
     toy = CASES["product"][0]
     a, b, c = (volume(toy, lowest=1e-2, particles=1024, replicates=2, seed=seed).curves for seed in (1, 1, 2))
@@ -260,6 +262,7 @@ def test_a_curve_that_starts_out_differently_is_fitted_where_it_is_a_power():
     ("name", "region"),
     [("two-wells", "sharp"), pytest.param("line-and-dot", "dot", marks=pytest.mark.slow), ("product", "w1-axis")],
 )
+@pytest.mark.slow
 def test_the_volume_of_a_region_is_right_within_its_error(name, region):
     member = models.get(name)
     measured = volume(member, lowest=1e-8, particles=512, replicates=8, seed=4, region=region)
@@ -299,6 +302,7 @@ def regression(n=100):
     return problem, exact
 
 
+@pytest.mark.slow
 def test_the_volume_of_the_loss_of_data():
     problem, exact = regression()
     measured = volume(problem, lowest=1e-6, particles=256, **MANY, seed=6)

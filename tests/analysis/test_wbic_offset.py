@@ -23,6 +23,7 @@ def conjugate(x, y, beta):
     return mean, 0.5 * beta * np.sum(residual**2 * spread + 0.5 * spread**2)
 
 
+@pytest.mark.slow
 def test_the_offset_has_the_joint_error():
     truth = GammaLadder(persistence=0.5, swaps=True, draws=400)
     target = truth.exact([WBIC_BETA]).mean_nll[0] - truth.exact([1.0]).free_energy[0]
@@ -68,6 +69,7 @@ def test_the_adjustment_takes_out_the_bias_over_data_of_a_regular_model():
     assert error[1] < 0.06
 
 
+@pytest.mark.slow
 def test_the_adjustment_takes_out_the_bias_over_data_of_a_singular_model():
     """y = x w³ + noise under a flat prior: λ = 1/6, m = 1, and ν tends to no half dimension."""
     rng, n = np.random.default_rng(1), 5000
@@ -103,6 +105,7 @@ def factor(y):
     numpyro.factor("extra", -0.5 * w**2)
 
 
+@pytest.mark.slow
 def test_the_fluctuation_is_that_of_whole_rows():
     """Two sites and a trailing axis: one observation is one row of all."""
     x = np.random.default_rng(4).normal(size=(60, 3))
@@ -115,6 +118,7 @@ def test_the_fluctuation_is_that_of_whole_rows():
     assert adjusted_wbic(ladder, problem).value == pytest.approx(wbic(ladder).value + fluctuation, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_factors_and_sites_of_different_length_are_refused():
     uneven = models.Problem.from_numpyro(two, np.ones(4), np.ones((5, 2))).replace(n=4)
     for problem in (models.Problem.from_numpyro(factor, np.ones(4)), uneven):

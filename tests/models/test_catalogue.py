@@ -72,6 +72,7 @@ def test_a_problem_carries_its_data_in_float64():
     assert np.all(one.kwargs["y"] != other.kwargs["y"])
 
 
+@pytest.mark.slow
 def test_importing_the_catalogue_starts_no_backend():
     code = (
         "import singular.models.catalogue, singular.posteriors, singular.analysis\n"

@@ -75,6 +75,7 @@ def test_powers_add(exponents):
 
 
 @pytest.mark.parametrize(("products", "nonzero"), [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 1)])
+@pytest.mark.slow
 def test_products_of_two_add_their_crossings(products, nonzero):
     value, m = fitted((products - nonzero) * crossing(1, 1) + nonzero * hyperbola())
     exact = coefficients.hadamard(products, nonzero)

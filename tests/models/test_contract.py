@@ -97,11 +97,13 @@ def test_the_excess_loss_is_that_of_many_simulated_observations(model):
     assert (np.abs(gaps.mean(axis=0) - excess(model, w)) < 5 * error + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_the_excess_loss_is_zero_at_the_optimum_and_nowhere_less(model):
     assert excess(model, batch_of_one(model.optimum)) == pytest.approx(0.0, abs=1e-9)
     assert (excess(model, constrained(model.name, unconstrained_draws(model.name))) >= -1e-9).all()
 
 
+@pytest.mark.slow
 def test_it_is_singular_where_its_curvature_at_the_optimum_has_a_zero(model):
     if model.boundary:
         return  # no neighbourhood on both sides: nothing to differentiate
@@ -124,6 +126,7 @@ def test_half_the_dimension_is_no_less_than_the_coefficient(model):
         assert (known.value, model.exact.multiplicity) == (half, 1)
 
 
+@pytest.mark.slow
 def test_phases_are_disjoint_and_cover_the_optimal_set(model):
     """Down the gradient of K, from prior draws and from about the optimum: where K ends at 0, one phase claims it."""
     if not model.phases:

@@ -29,6 +29,7 @@ def at_draws_of_the_prior(problem, function, index):
 
 
 @pytest.mark.parametrize("name", MEMBERS)
+@pytest.mark.slow
 def test_single_rows_are_the_pointwise_likelihood_and_add_up(name):
     """The package checks halves; here every row is held alone against its own −log p, so order matters too."""
     problem = models.problem(name, n=N, seed=3)

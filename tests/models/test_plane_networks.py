@@ -67,6 +67,7 @@ def test_the_loss_of_superposition_against_a_sum_over_inputs(features):
 @pytest.mark.parametrize(
     ("sides", "features", "rank", "value"), [(6, 6, 17, 0.04819), (5, 6, 14, 0.06874), (5, 5, 14, 0.01583)]
 )
+@pytest.mark.slow
 def test_polygons_are_critical_points_of_the_published_loss_and_rank(sides, features, rank, value):
     """Chen et al. (2023): losses 0.04819 and 0.06874 and local coefficients 8.5 and 7 for six features."""
     point = corners(sides, features)
@@ -91,6 +92,7 @@ ANGLES = [1.0, 1.26, 1.36, 1.5]
 
 
 @pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.slow
 def test_seven_of_nine_directions_are_felt_at_two_units(angle):
     model = two_phase_relu(angle)
     spectrum = eigenvalues(model.excess_loss, model.optimum)

@@ -74,6 +74,7 @@ def test_the_two_parts_add_up_to_numpyros_own_potential(model, data):
     assert 0.3 * nll - log_prior == pytest.approx(tempered, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_deterministic_sites_are_kept():
     problem = Problem.from_numpyro(simplex_and_correlation, np.ones((3, 2)))
     with x64():
@@ -95,6 +96,7 @@ def mixture_by_sum(y):
     numpyro.sample("y", dist.MixtureSameFamily(dist.Categorical(weights), dist.Normal(means, 1.0)), obs=y)
 
 
+@pytest.mark.slow
 def test_discrete_labels_are_summed_out_before_tempering():
     z = np.array([0.1, -0.4, 1.0, -2.0, 0.5])
     by_labels = Problem.from_numpyro(mixture_by_labels, Y)
@@ -214,6 +216,7 @@ def test_temper_refuses_a_beta_outside_its_range(beta):
         temper(normal, beta)
 
 
+@pytest.mark.slow
 def test_temper_refuses_discrete_sites_by_name():
     with pytest.raises(InputError, match="label"):
         handlers.trace(handlers.seed(temper(mixture_by_labels, 0.5), 0)).get_trace(Y)

@@ -160,6 +160,7 @@ def test_every_name_makes_its_problem(name):
 
 
 @pytest.mark.parametrize("name", sorted(BY_HAND))
+@pytest.mark.slow
 def test_the_density_is_the_formula(name):
     problem, (w, by_hand) = real.problem(name), BY_HAND[name]
     log_likelihood, log_prior = by_hand(problem.kwargs, w)
@@ -169,6 +170,7 @@ def test_the_density_is_the_formula(name):
 
 
 @pytest.mark.parametrize("name", sorted(BY_HAND))
+@pytest.mark.slow
 def test_likelihood_and_slope_are_finite_all_over_the_prior(name):
     problem = real.problem(name)
     problem.check()
@@ -186,6 +188,7 @@ def test_standardised_columns_are(name):
             assert values.std(axis=0) == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_the_smallest_sizes_are_the_plain_models():
     """One component, no unit, no factor: a formula without sums."""
     v = {name: real.problem(name).kwargs for name in ("acidity-1", "carcinoma-1", "wine-0", "linnerud-0")}
@@ -212,6 +215,7 @@ def test_the_smallest_sizes_are_the_plain_models():
         ("holzinger-3", {"loading": np.full((9, 3), 30.0), "uniqueness": np.full(9, 1e-4)}),
     ],
 )
+@pytest.mark.slow
 def test_data_far_from_the_model_do_not_underflow(name, far):
     problem = real.problem(name)
     with jax.enable_x64(True):
@@ -230,6 +234,7 @@ def evidence_by_the_prior(problem, draws: int) -> tuple[float, float]:
     return float(np.log(weights.mean()) + logs.max()), float(weights.std() / weights.mean() / draws**0.5)
 
 
+@pytest.mark.slow
 def test_the_one_component_evidence_agrees_with_quadrature():
     velocity = real.galaxies(1).kwargs["velocity"]
     mean, t = np.linspace(15, 27, 1201)[:, None], np.linspace(1.5, 5.5, 1201)[None, :]
@@ -243,6 +248,7 @@ def test_the_one_component_evidence_agrees_with_quadrature():
 
 
 @pytest.mark.parametrize(("covariate", "noted"), [(1, "−310.51"), (2, "−301.65")])
+@pytest.mark.slow
 def test_the_evidence_of_the_pine_is_the_closed_form(covariate, noted):
     """y is a multivariate t: location and scale from the conjugate prior, 6 degrees of freedom."""
     problem = real.pine(covariate)
@@ -256,6 +262,7 @@ def test_the_evidence_of_the_pine_is_the_closed_form(covariate, noted):
     assert abs(value - exact) < 4 * error
 
 
+@pytest.mark.slow
 def test_the_evidence_of_one_poisson_is_the_closed_form():
     y = real.deaths(1).kwargs["y"]
     exact = gammaln(2 + y.sum()) - (2 + y.sum()) * np.log(1 + len(y)) - gammaln(y + 1).sum()
@@ -280,6 +287,7 @@ def test_data_are_not_copied_into_the_answer():
     assert real.nile(1).data_hash != real.galaxies(1).data_hash
 
 
+@pytest.mark.slow
 def test_a_spike_is_flagged_and_a_bounded_likelihood_is_not():
     assert [real.unbounded(f"galaxies-{k}") for k in range(1, 4)] == [False, True, True]
     assert [real.unbounded(name) for name in ("iris-2", "nile-4", "carcinoma-4", "wine-3", "product")] == [

@@ -33,6 +33,7 @@ REPLICATES = 3000
 
 
 @pytest.mark.parametrize("name", LINEAR)
+@pytest.mark.slow
 def test_sums_give_the_nll_of_the_rows(name):
     problem = models.problem(name, n=37, seed=3)
     with jax.enable_x64(True):
@@ -62,6 +63,7 @@ def test_a_polynomial_block_is_integrated_out_from_sums_alone():
     assert found == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_the_data_are_summed_up_once():
     model, taken = catalogue.get("reduced-rank-3-3-2-1"), []
 
@@ -89,6 +91,7 @@ def test_a_triangular_factor_in_parts_is_that_of_the_whole(monkeypatch):
 
 @pytest.mark.parametrize("size", [1, 3, 4, 6])
 @pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.slow
 def test_a_block_written_out_and_by_its_factor(monkeypatch, size, outputs):
     """Both against the closed form, in a batch, with their slope in β, at β = 0 too."""
     rng = np.random.default_rng([size, outputs])
@@ -111,6 +114,7 @@ def test_a_block_written_out_and_by_its_factor(monkeypatch, size, outputs):
 
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("beta", [0.0, 0.3])
+@pytest.mark.slow
 def test_a_block_is_integrated_out_exactly(name, beta):
     """log p(a) + β log p(D | a, others) − log p(a | others, β) is the same at every a: the collapsed log density."""
     problem = models.problem(name, n=11, seed=1)
@@ -159,6 +163,7 @@ def _scale(model):
 @pytest.mark.parametrize(
     ("model", "beta"), [*((model, 1.0) for model in NETWORKS), *((NETWORKS[place], 0.1) for place in (0, 3, 5))]
 )
+@pytest.mark.slow
 def test_every_move_keeps_the_posterior(model, beta):
     for name, move in model.moves.items():
         least = _least_p(model, move, beta)
@@ -189,6 +194,7 @@ def _least_p(model, move, beta, n=5):
 
 
 @pytest.mark.parametrize("surplus", [1, -1])
+@pytest.mark.slow
 def test_a_wrong_jacobian_is_noticed(surplus, monkeypatch):
     right = layer_moves.log_scalings
     monkeypatch.setattr(layer_moves, "log_scalings", lambda key, a, b, s: right(key, a, b, s + surplus))
@@ -197,6 +203,7 @@ def test_a_wrong_jacobian_is_noticed(surplus, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["reduced-rank-2-2-2-1", "deep-linear-2-2-1-2-r0", "hadamard-2-1"])
+@pytest.mark.slow
 def test_a_drawn_block_has_its_conditional_law(name):
     problem = models.problem(name, n=30, seed=2)
     block, beta = problem.model.block, 0.4

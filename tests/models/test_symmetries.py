@@ -161,6 +161,7 @@ def test_a_field_with_a_wrong_sign_is_caught():
     assert abs(changes(model, wrong, points)).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_numbers_of_generators():
     w = {"A": jnp.ones((3, 2)), "B": jnp.ones((4, 3)), "L": jnp.ones((5, 3))}
     assert fields.general_linear("B", "A")(w)["A"].shape == (9, 3, 2)

@@ -35,6 +35,7 @@ def held(found, known) -> bool:
         pytest.param("matrix-factor-2-2-1-r0", "moves", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_free_energy_and_mean_nll_are_the_exact_ones(name, kernel):
     problem = models.problem(name, n=60, seed=2)
     tree = posteriors.ladder(problem, kernel=kernel, seed=4, **SHORT)
@@ -54,6 +55,7 @@ def test_shares_of_regions_are_the_exact_ones():
     assert held(share, exact["phase:A=0"])
 
 
+@pytest.mark.slow
 def test_a_block_drawn_at_another_temperature_is_noticed(monkeypatch):
     right = kernels.draw_block
     monkeypatch.setattr(
@@ -113,6 +115,7 @@ def test_mclmc_on_one_parameter_is_refused():
         posteriors.ladder(models.problem("monomial-2", n=20), kernel="mclmc", **SHORT)
 
 
+@pytest.mark.slow
 def test_trajectories_of_mclmc_that_are_cut_are_flagged():
     problem = models.problem("tanh-2", n=60, seed=2)
     short = posteriors.ladder(problem, BETAS, kernel="mclmc", max_tree_depth=1, **SHORT)

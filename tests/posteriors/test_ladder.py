@@ -119,6 +119,7 @@ def test_same_seed_same_draws_whatever_the_cores(tree):
     assert not np.array_equal(other.sample_stats.nll.values[:, :10, -1], tree.sample_stats.nll.values[:, :10, -1])
 
 
+@pytest.mark.slow
 def test_vmap_and_map_agree_in_law(tree):
     betas = tree.sample_stats.beta.values
     batch = ladder(Problem.from_numpyro(line, X, Y), betas, draws=1000, warmup=300, seed=1, mapping="vmap")
@@ -130,6 +131,7 @@ def test_vmap_and_map_agree_in_law(tree):
     assert abs(batch.posterior.slope.values[..., -1].mean() - exact_line(1.0)[0]) < 0.05
 
 
+@pytest.mark.slow
 def test_rungs_follow_the_problem_and_the_target():
     def known(y):
         w = numpyro.sample("w", dist.Normal(0, 1).expand([4]).to_event(1))
@@ -228,6 +230,7 @@ def test_two_devices_agree_with_one(tmp_path):
         assert abs(float(run[2]) - nll) < 0.06
 
 
+@pytest.mark.slow
 def test_two_wells_plain_nuts_stays_the_ladder_does_not():
     problem = models.problem("two-wells", n=200, seed=0)
     exact = posteriors.quadrature(problem, [1.0]).at(1.0)
@@ -259,6 +262,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_sampling_returns_what_is_done(interruptible):
     problem = Problem.from_numpyro(line, X, Y)
     ladder(problem, chains=2, draws=10, warmup=50)
@@ -271,6 +275,7 @@ def test_ctrl_c_while_sampling_returns_what_is_done(interruptible):
     assert np.isfinite(tree.sample_stats.nll.values).all()
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_sampling_goes_on_as_it_is(interruptible):
     timer = threading.Timer(1.5, signal.raise_signal, [signal.SIGINT])
     timer.start()

@@ -147,6 +147,7 @@ def test_it_would_see_the_bias_of_the_largest_step(local, curvatures, full_batch
 
 
 @pytest.mark.parametrize("replacement", [True, False])
+@pytest.mark.slow
 def test_minibatches_settle_in_theirs(problem, local, step_of, replacement):
     x, y = problem.kwargs["x"], problem.kwargs["y"]
     for share, seed in ((0.1, 21), (0.3, 22)):

@@ -30,6 +30,7 @@ def mixture(y):
 Y = np.random.default_rng(0).normal(size=30)
 
 
+@pytest.mark.slow
 def test_the_prior_is_a_gaussian_and_the_likelihood_is_left_alone():
     """Constrained supports and a discrete site: the Gaussian is on the flat unconstrained vector."""
     problem = models.Problem.from_numpyro(mixture, Y)
@@ -63,6 +64,7 @@ def test_centre_and_gamma_are_arguments_of_the_compiled_program_and_part_of_the_
     assert one.reference.nll <= one.centre_nll
 
 
+@pytest.mark.slow
 def test_an_ordinary_ladder_samples_it():
     """A line with a Gaussian localiser: the posterior of the slope is conjugate at every rung."""
     x = np.linspace(-1, 1, 40)
@@ -114,6 +116,7 @@ def test_two_monomials_by_the_integral_over_the_first(second, gamma, t):
     assert monomial_local_coefficient([1, second], gamma, t) == pytest.approx(mean / total, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_the_grid_against_the_conjugate_answer_and_differences_in_gamma():
     problem = models.problem("linear-2", n=100, seed=0)
     x, y = problem.kwargs["x"], problem.kwargs["y"]

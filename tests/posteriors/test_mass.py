@@ -48,6 +48,7 @@ def exact(problem: Problem, beta: float) -> tuple[float, float]:
     return -log_evidence(beta), -(log_evidence(beta + step) - log_evidence(beta - step)) / (2 * step)
 
 
+@pytest.mark.slow
 def test_correlated_parameters_get_a_dense_matrix_and_the_exact_answers(correlated):
     plain = posteriors.ladder(correlated, mass="diagonal", **SHORT)
     tree = posteriors.ladder(correlated, seed=1, **SHORT)

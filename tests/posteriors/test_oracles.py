@@ -56,6 +56,7 @@ def prior_draws(name: str):
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] if catalogue.MODELS[name].dim == 3 else []) for name in SMALL]
 )
+@pytest.mark.slow
 def test_small_models_against_adaptive_cubature(name):
     """Every β in one pass over the same points."""
     parts, dim = catalogue.problem(name, n=N).parts, catalogue.MODELS[name].dim
@@ -97,6 +98,7 @@ def test_larger_models_against_draws_from_the_prior(name):
 
 
 @pytest.mark.parametrize("name", WITH_PHASES)
+@pytest.mark.slow
 def test_phase_masses_against_draws_from_the_prior(name):
     sites, nll = prior_draws(name)
     model = catalogue.get(name)

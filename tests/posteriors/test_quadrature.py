@@ -70,6 +70,7 @@ def at_the_size_of_the_study(name: str):
 
 
 @pytest.mark.parametrize("name", WITH_ORACLE)
+@pytest.mark.slow
 def test_free_energy_starts_at_zero_is_concave_and_has_the_derivatives_stated(name):
     exact = at_the_size_of_the_study(name)
     frame = exact.frame
@@ -243,6 +244,7 @@ def test_tanh_networks_against_draws_from_the_prior(hidden, seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.slow
 def test_reduced_rank_against_draws_of_the_other_factor(seed):
     problem = named("reduced-rank-3-3-2-1", n=20, seed=seed)
     b = np.random.default_rng(29 + seed).standard_normal((200_000, 3, 2))

@@ -83,6 +83,7 @@ def test_one_hidden_unit_and_one_output_by_the_other_factor():
 
 
 @pytest.mark.parametrize(("hidden", "rank"), [(2, 0), (2, 1)])
+@pytest.mark.slow
 def test_two_hidden_units_by_the_other_factor(hidden, rank):
     """B up to rotation of its columns is (r, 0; p, q): r is χ₂, p normal, q χ₁."""
     p, log_p = np.sinh(np.arange(-9.0, 9.0, 0.11)) * 0.002, np.arange(-9.0, 9.0, 0.11)
@@ -214,6 +215,7 @@ def test_shapes_of_gaussian_matrices_are_those_of_draws(rows):
         assert abs(weights @ values[:, 1] ** power - sample.mean()) < 4 * error
 
 
+@pytest.mark.slow
 def test_row_column_and_pair_are_the_same_integral_where_two_apply():
     truth = linear_truth.true_matrix(2, 1, 1)
     data = reduced_rank(2, 1, 1, 1).simulate(jax.random.key(0), 50)
@@ -321,6 +323,7 @@ def test_the_population_integral_is_the_mean_of_its_integrand_over_prior_draws(m
         assert abs(-population(model, [t])["log_z"][0] - estimate) < 4.5 * error
 
 
+@pytest.mark.slow
 def test_three_layers_of_two_decay_with_a_pole_of_order_three():
     """λ = 3/2, m = 3, fitted against m = 2 and 4."""
     model = deep_linear([2, 2, 2, 2], 0)

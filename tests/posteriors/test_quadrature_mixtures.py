@@ -264,6 +264,7 @@ def test_the_population_integral_decays_with_the_exact_coefficient(name, low, hi
         assert residuals[exact.multiplicity - 1] < 0.1 * residuals[exact.multiplicity - 2]
 
 
+@pytest.mark.slow
 def test_the_densities_of_tables_integrate_to_one():
     for name in ("latent-class-2", "topic-2-2-2"):
         assert population(catalogue.get(name), [0.0])["log_z"][0] == pytest.approx(0.0, abs=1e-5)

@@ -149,6 +149,7 @@ def test_the_population_decays_with_its_coefficient_and_multiplicity(model):
         assert (logs[1] - logs[2]) / math.log(10) < float(model.exact.value) - 0.03
 
 
+@pytest.mark.slow
 def test_a_unit_beside_the_true_one_costs_a_quarter_and_not_a_half():
     logs = population(tanh_network(2, 1), [1e8, 1e9])["log_z"].to_numpy()
     assert (logs[0] - logs[1]) / math.log(10) == pytest.approx(1.25, abs=0.012)

@@ -95,6 +95,7 @@ def test_poisson_regression_against_a_grid(seed):
     assert_matches(problem, weights[keep], by_hand(problem, {"w": w}))
 
 
+@pytest.mark.slow
 def test_softmax_of_an_intercept_against_a_grid_over_all_three_logits():
     problem = problem_of("softmax-3", n=25)
     axis, log_step = oracles.trapezoid(-7.5, 7.5, 101)

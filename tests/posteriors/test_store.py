@@ -129,6 +129,7 @@ def test_an_interrupt_leaves_nothing_half_written(ladder, tmp_path, monkeypatch)
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_file(tmp_path):
     (tmp_path / "run.csv").write_text("old")
     code = """

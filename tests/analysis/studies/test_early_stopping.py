@@ -83,6 +83,7 @@ def test_the_best_of_a_curve():
     assert risk.lowest_of(times, -times)[2] == risk.EDGE
 
 
+@pytest.mark.slow
 def test_the_colder_problem_is_the_same_at_another_beta():
     for name in risk.NETWORKS:
         problem = risk.problem_of(name, 1)
@@ -93,6 +94,7 @@ def test_the_colder_problem_is_the_same_at_another_beta():
         assert much[0] - much[1] == pytest.approx(risk.COLDER * (warm[0] - warm[1]), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_ladder_of_the_colder_problem_against_quadrature(monkeypatch):
     monkeypatch.setattr(risk, "LADDER", {"chains": 4, "draws": 300, "warmup": 150})
     monkeypatch.setattr(risk, "RUNGS", 8)
@@ -141,6 +143,7 @@ def scaled(table, rows, factor):
     return table.assign(value=table["value"].where(~rows, table["value"] * factor))
 
 
+@pytest.mark.slow
 def test_every_verdict_has_two_sides(committed):
     """A table with the contrary result gives the contrary sentence, and only that."""
     table, says = committed, told.text(committed)

@@ -32,6 +32,7 @@ def table():
         return pd.concat([*drawn, *lines], ignore_index=True)
 
 
+@pytest.mark.slow
 def test_isotropic_noise_follows_the_free_energy_where_it_crosses(table):
     hot = table.iloc[0]
     assert hot["flags"] == "" and hot["up"] + hot["down"] > 1

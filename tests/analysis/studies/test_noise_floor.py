@@ -95,6 +95,7 @@ def test_settings_are_stable_and_two_decades_wide():
     assert max(noise_floor.TEMPERATURES) / min(noise_floor.TEMPERATURES) >= 100
 
 
+@pytest.mark.slow
 def test_isotropic_noise_is_stationary_on_the_product(tiny):
     table = singular_models.isotropic("product", 0.1, 0.05, 0.0, 0)
     virial = table[table["quantity"] == singular_models.VIRIAL].iloc[0]
@@ -112,6 +113,7 @@ def test_own_noise_collapses(tiny, monkeypatch):
     assert len(table[table["quantity"] == singular_models.FLOOR]) == 1
 
 
+@pytest.mark.slow
 def test_both_noises_have_the_law_of_the_square_model(tiny):
     row = singular_models.mixed(0.01, 4, 1e-2, 0).iloc[0]
     assert abs(float(row["z"])) < 4

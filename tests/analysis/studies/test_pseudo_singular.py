@@ -75,6 +75,7 @@ def test_the_neighbour_parts_far_below_its_curvature(scale):
 
 
 @pytest.mark.parametrize("model", ["regular", "rank 1"])
+@pytest.mark.slow
 def test_ensembles_have_the_exact_law(tiny, monkeypatch, model):
     monkeypatch.setattr(study, "STOPPED_RUNS", 400)
     hot = study.at_equilibrium(model, 0.01, 0)
@@ -93,6 +94,7 @@ def test_told_apart_by_errors():
     assert told_apart(table, "b", "a", HOT) == ([0.1], [0.01])
 
 
+@pytest.mark.slow
 def test_the_study_at_a_tiny_size(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(study, "STOPPED_RUNS", 60)
     monkeypatch.setattr(study, "GRID", np.geomspace(1e-4, 1.0, 9))

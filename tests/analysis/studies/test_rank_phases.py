@@ -165,6 +165,7 @@ def test_laws_against_exact_slopes(name):
         assert abs(measured - expected) < 4 * error + 0.03, phase
 
 
+@pytest.mark.slow
 def test_a_ladder_with_its_exact_shares(monkeypatch):
     monkeypatch.setattr(study, "LADDER", {"chains": 2, "draws": 80, "warmup": 60})
     monkeypatch.setattr(study, "ALL_RUNGS", 10)

@@ -42,6 +42,7 @@ def weighed_prior(problem: Problem, beta: float, count: int, seed: int = 0):
 
 
 @pytest.mark.parametrize(("n", "beta"), [(30, 1.0), (60, 0.4)])
+@pytest.mark.slow
 def test_exact_draws_against_weighed_draws_of_the_prior(n, beta):
     problem = Problem.from_model(models.two_phase_relu(0.9), n=n, seed=2)
     parameters, logs = weighed_prior(problem, beta, 400_000)
@@ -89,6 +90,7 @@ def test_cells_change_the_error_and_not_the_answer(monkeypatch, covered):
     assert abs(usual.free_energy_drawn - usual.free_energy) < 0.5  # the sum over centres is a rule of first order
 
 
+@pytest.mark.slow
 def test_free_energies_of_regions_add_up_and_their_errors_are_the_spread_of_replicates():
     rows = exact.without_noise(models.two_phase_relu(1.1), 300)
     runs = [exact.exact_draws(rows, 1.0, 300, np.random.default_rng(seed)) for seed in range(40)]
@@ -139,6 +141,7 @@ def test_truth_is_two_units_and_one_unit_of_twice_the_slope_is_one():
     assert aside(merged | {"q": np.array([1.2, 1.0])})
 
 
+@pytest.mark.slow
 def test_best_units_against_the_excess_loss_and_the_merged_truth():
     found = best_units(1.2).set_index("quantity")["value"]
     assert 0 < found[EDGE] < found[LOSS]
@@ -216,6 +219,7 @@ def test_dip_of_a_law_with_two_peaks():
     assert read.dip(pd.DataFrame(rows), 10, 0, 1.0) == (0.25, 0.3, 0.02)
 
 
+@pytest.mark.slow
 def test_ladder_agrees_with_exact_draws():
     rows = study.sampled(0.9, 40, 0, draws=150, exact=2_000)
     held = rows[rows["z"].notna()]

@@ -52,6 +52,7 @@ def sites(z):
 
 @pytest.mark.parametrize("n", [1, 7, 300])
 @pytest.mark.parametrize("variance", [1.0, 0.5])
+@pytest.mark.slow
 def test_the_sums_give_the_nll_and_gradient_of_all_rows(n, variance):
     problem = models.problem("superposition-2-6", n=n, seed=3)
     small = on_sums(problem, variance)
@@ -234,6 +235,7 @@ def made_table(crossing: float) -> pd.DataFrame:
     return study.against_first(table.reset_index(drop=True), 0)
 
 
+@pytest.mark.slow
 def test_the_page_says_what_the_table_says_in_any_order_of_its_rows():
     table = made_table(560.0)
     page = text(table, 0)

@@ -56,6 +56,7 @@ def numbers(table, point):
     return own.set_index(["quantity", "method"])["value"].sort_index()
 
 
+@pytest.mark.slow
 def test_rows_of_a_point(table):
     crossing, line, control = (numbers(table, point) for point in (CROSSING, ON_A_LINE, CONTROL))
     told = ["rank", "null", "tangents", "left over", "discrete maps"]

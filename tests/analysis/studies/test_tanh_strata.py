@@ -69,6 +69,7 @@ def test_few_rows_keep_differences_of_nll():
 
 
 @pytest.mark.parametrize("hidden", [1, 2])
+@pytest.mark.slow
 def test_exact_draws_against_quadrature(hidden):
     problem = models.problem(f"tanh-{hidden}", n=100, seed=0)
     found = exact_draws(few_rows(problem), 0.5, 100_000, np.random.default_rng(0))
@@ -98,6 +99,7 @@ def test_without_noise_is_the_population():
     assert found.free_energy == pytest.approx(-known["log_z"][0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_denser_cells_give_the_same_shares():
     problem = without_noise(models.problem("tanh-3", n=10, seed=0), 1000)
     phases = regions(3, 1000)

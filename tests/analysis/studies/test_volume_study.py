@@ -34,6 +34,7 @@ def table():
     return pd.concat(frames, ignore_index=True)
 
 
+@pytest.mark.slow
 def test_rows(table):
     assert list(table.columns) == COLUMNS
     split = table[(table["method"] == "splitting") & (table["quantity"] == LOG_VOLUME)]

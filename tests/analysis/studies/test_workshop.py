@@ -79,6 +79,7 @@ def test_uneven_wells_without_advantage_have_the_laws_odds():
         models.uneven_wells(0.5)
 
 
+@pytest.mark.slow
 def test_two_wells_at_a_small_size(monkeypatch):
     monkeypatch.setattr(two_wells, "LADDER", {"chains": 2, "draws": 200, "warmup": 100})
     monkeypatch.setattr(two_wells, "SAMPLED", {0.0: (50,), 1e-2: (50,)})
@@ -94,6 +95,7 @@ def test_two_wells_at_a_small_size(monkeypatch):
     assert two_wells.draw(table, two_wells.laws, two_wells.ODDS).axes
 
 
+@pytest.mark.slow
 def test_concentration_at_a_small_size(monkeypatch):
     monkeypatch.setattr(concentration, "LADDER", {"chains": 2, "draws": 200, "warmup": 100})
     drawn = concentration.sampled("monomial-1-2", 50, 0)
