@@ -22,7 +22,7 @@ from singular.posteriors.nuts import Array, Plan, Point, StepInfo, Tuning, adapt
 CHUNK = ROWS
 """Rounds in one call of the compiled program, at most."""
 BLOCK = 16
-"""Rungs gone through in one inner loop."""
+"""Rungs gone through in one inner loop: XLA's CPU compiler keeps a loop whole only while its arrays are small."""
 MAPPINGS = ("map", "vmap")
 PROGRAMS_KEPT = 64
 PRIOR_STREAM = 2**31 - 1

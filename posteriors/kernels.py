@@ -127,8 +127,6 @@ def kernel_of(problem: Problem, name: str | None = None, mass: str | None = None
     if name not in NAMES:
         raise unknown_name("kernel", name, NAMES)
     names = name.split("+")
-    if "mclmc" in names and problem.dim < LEAST_DIM:
-        raise InputError(f"kernel={name!r}: {problem.name!r} has one parameter, no direction turns; nuts is allowed")
     for stage, what in (("moves", "moves"), ("collapsed", "block")):
         if stage in names and not getattr(_structure(problem), what, None):
             raise InputError(f"kernel={name!r}: the model {problem.name!r} declares no {what}; nuts is allowed")
@@ -159,7 +157,15 @@ def _nuts(problem: Problem) -> Kernel:
 
 
 def microcanonical(problem: Problem, length: float = LENGTH) -> Kernel:
-    """Return adjusted MCLMC with trajectories of a mean length of ``length`` √d, for `ladder` to run as it is."""
+    """Return adjusted MCLMC with trajectories of a mean length of ``length`` √d, for `ladder` to run as it is.
+
+    Raises
+    ------
+    InputError
+        If the problem has one parameter.
+    """
+    if problem.dim < LEAST_DIM:
+        raise InputError(f"kernel='mclmc': {problem.name!r} has one parameter, no direction turns; nuts is allowed")
     move = stepper(problem.dim, length)
 
     def step(functions, split, key, point, tuning, beta, depth, most):
